@@ -1,0 +1,171 @@
+// HTTP for kobuk: one Request and one Response type for servers and clients, HTTP/1.1 and HTTP/2, TCP, TLS and Unix
+// sockets, and for calls within the process (a Handler is called directly, without socket, TLS and text).
+//
+// Server:  Task<Response> MyHandler::handle(Request request) { co_return text_response(200, "ok"); }
+// Client:  KOBUK_CO_TRY(Response r, co_await client.send(std::move(request)));
+//          KOBUK_CO_TRY(std::string body, co_await r.body.read_all(1 << 20));
+//
+// All of it runs on one Loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "io/tls.h"
+
+namespace kobuk::io::http {
+
+// Names compare without case and are sent as written (lower-cased on HTTP/2). Values never hold CR, LF or NUL.
+class Headers {
+ public:
+  std::string_view get(std::string_view name) const;  // the first, or empty
+  bool has(std::string_view name) const;
+  std::vector<std::string_view> get_all(std::string_view name) const;
+  void set(std::string_view name, std::string_view value);  // replaces
+  void add(std::string_view name, std::string_view value);
+  void erase(std::string_view name);
+  auto begin() const { return fields_.begin(); }
+  auto end() const { return fields_.end(); }
+  size_t size() const { return fields_.size(); }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+// A body that is made or read piece by piece.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;  // an unfinished body is aborted (RST_STREAM, or the connection is closed)
+  // The next piece; empty at the end.
+  virtual Task<Result<std::string>> next() = 0;
+};
+
+// Either all there (shared pieces, sent without a copy) or a source.
+class Body {
+ public:
+  Body() = default;
+  Body(std::string bytes) { add(share(std::move(bytes))); }  // NOLINT: a text is a body
+  explicit Body(std::unique_ptr<BodySource> source) : source_(std::move(source)) {}
+  void add(SharedBytes piece);
+  bool streaming() const { return source_ != nullptr; }
+  const std::vector<SharedBytes>& pieces() const { return pieces_; }
+  size_t size() const;  // of the pieces
+  // The whole body; kTooLarge past `max`.
+  Task<Result<std::string>> read_all(size_t max);
+  // The next piece of either form; empty at the end.
+  Task<Result<std::string>> next();
+  std::unique_ptr<BodySource> take_source() { return std::move(source_); }
+
+ private:
+  std::vector<SharedBytes> pieces_;
+  size_t next_piece_ = 0;
+  std::unique_ptr<BodySource> source_;
+};
+
+struct Peer {
+  std::string address;          // "127.0.0.1:41234", "unix", or "in-process"
+  std::string certificate_der;  // verified client certificate; empty when none
+  bool tls = false;
+  // Set only by callers within the process, never from the wire: the identity they act as.
+  std::string trusted_user;
+  std::vector<std::string> trusted_groups;
+};
+
+struct Request {
+  std::string method = "GET";
+  std::string target = "/";  // path and query, as on the wire
+  std::string host;          // Host or :authority
+  Headers headers;
+  Body body;
+  Peer peer;
+  CancelToken cancel;  // server side: cancelled when the client goes away
+  int version = 11;    // 10, 11 or 20
+  std::string_view path() const;   // up to '?', not decoded
+  std::string_view query() const;  // after '?'
+};
+
+// Called with the raw connection after a 101 (HTTP/1.1) has been sent.
+using UpgradeFn = std::function<Task<void>(std::unique_ptr<Stream>)>;
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  Body body;
+  UpgradeFn upgrade;                  // server side: set together with status 101
+  std::unique_ptr<Stream> upgraded;   // client side: the connection after a 101
+};
+
+Response text_response(int status, std::string body, std::string_view content_type = "text/plain; charset=utf-8");
+Response json_response(int status, std::string body);
+
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  virtual Task<Response> handle(Request request) = 0;
+};
+
+// Percent decoding and query strings (application/x-www-form-urlencoded): "a=1&b=%20x".
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+std::string percent_encode(std::string_view text);  // everything but unreserved characters
+using Query = std::vector<std::pair<std::string, std::string>>;
+Result<Query> parse_query(std::string_view query);
+std::string_view query_value(const Query& query, std::string_view name);  // the first, or empty
+bool query_has(const Query& query, std::string_view name);
+
+struct ServerLimits {
+  size_t max_header_bytes = 64 << 10;
+  size_t max_connections = 4096;
+  size_t max_streams = 250;           // HTTP/2 streams a connection
+  Duration header_timeout = std::chrono::seconds(30);
+  Duration idle_timeout = std::chrono::minutes(3);
+};
+
+class Server {
+ public:
+  // The handler outlives the server. Bodies arrive as sources; the handler bounds them (read_all(max)).
+  Server(Loop& loop, Handler& handler, ServerLimits limits = {});
+  ~Server();
+  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (mode 0660). tls null: plain text (h2 by prior knowledge works).
+  // kAlreadyExists when the address is taken. May be called for several addresses.
+  Result<void> listen(std::string_view address, std::shared_ptr<TlsContext> tls);
+  uint16_t port() const;  // of the first TCP listener
+  // Stops accepting, lets requests end for up to `grace`, then closes.
+  Task<void> shutdown(Duration grace);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// What sends requests: over the network, or straight into a Handler.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual Task<Result<Response>> send(Request request) = 0;
+};
+
+struct ClientOptions {
+  std::string address;               // as for connect()
+  std::shared_ptr<TlsContext> tls;   // null: plain text
+  bool http2_prior_knowledge = false;
+  size_t max_connections = 16;       // HTTP/1.1; HTTP/2 uses one, and more when streams run out
+  Duration connect_timeout = std::chrono::seconds(10);
+  Duration idle_timeout = std::chrono::seconds(90);
+};
+// Keeps connections to one address. A request on a connection that the server closed meanwhile is sent again once if
+// its body allows it. Errors are of the transport; a 404 is a Response.
+std::unique_ptr<Transport> make_client(Loop& loop, ClientOptions options);
+// Calls the handler in this process as `user` with `groups`.
+std::unique_ptr<Transport> make_in_process_transport(Loop& loop, Handler& handler, std::string user,
+                                                     std::vector<std::string> groups);
+
+}  // namespace kobuk::io::http
