@@ -13,7 +13,11 @@ namespace kobuk {
 
 inline void append_piece(std::string& out, std::string_view piece) { out.append(piece); }
 inline void append_piece(std::string& out, char piece) { out.push_back(piece); }
-inline void append_piece(std::string& out, bool piece) { out.append(piece ? "true" : "false"); }
+// A template, so that a `const char*` converts to string_view and never to bool.
+template <std::same_as<bool> T>
+void append_piece(std::string& out, T piece) {
+  out.append(piece ? "true" : "false");
+}
 template <std::integral T>
   requires(!std::same_as<T, char> && !std::same_as<T, bool>)
 void append_piece(std::string& out, T piece) {
