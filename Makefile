@@ -1,0 +1,35 @@
+# The two commands of the README (make quickstart, make test) and what developers use beside them.
+SHELL := /bin/bash
+BUILD := build/release
+JOBS  := $(shell nproc)
+
+.PHONY: deps build test bench asan fuzz tidy format clean
+
+deps:                         ## install the Debian packages that building and testing need
+	@tools/install_packages
+
+build: deps                   ## the optimised binary and the tests
+	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	@ninja -C $(BUILD)
+
+test: build                   ## every test; ends with "N passed, N failed, N skipped"
+	@tests/run --build $(BUILD)
+
+asan: deps                    ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --preset asan >/dev/null && ninja -C build/asan && tests/run --build build/asan --units-only
+
+fuzz: deps                    ## every fuzzer for FUZZ_SECONDS (default 10), from its corpus
+	@cmake --preset fuzz >/dev/null && ninja -C build/fuzz && tests/fuzz --build build/fuzz --seconds $${FUZZ_SECONDS:-10}
+
+tidy:                         ## checks on the source itself: rooms, sizes, names
+	@tools/tidy/tidy
+
+format:
+	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+clean:
+	@rm -rf build
+
+help:
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
