@@ -24,7 +24,7 @@ namespace kobuk::codec {
 // A bump allocator. Movable; memory stays where it is when the Arena moves.
 class Arena {
  public:
-  Arena() = default;
+  Arena();
   Arena(Arena&&) noexcept;
   Arena& operator=(Arena&&) noexcept;
   Arena(const Arena&) = delete;
@@ -62,6 +62,9 @@ class Value {
   static Value string_view(std::string_view text);           // does NOT copy: text must outlive the value
   static Value array() { return with_kind(Kind::kArray); }
   static Value object() { return with_kind(Kind::kObject); }
+  // Empty, with room for `reserve` elements, so that a builder that knows the size allocates once.
+  static Value array(Arena& arena, size_t reserve);
+  static Value object(Arena& arena, size_t reserve);
 
   Kind kind() const { return kind_; }
   bool is_null() const { return kind_ == Kind::kNull; }
@@ -108,6 +111,7 @@ class Value {
   void insert(Arena& arena, size_t index, Value value);
   void erase_at(size_t index);
   void clear() { count_ = 0; }
+  void truncate(size_t count);  // drops the elements or members from index `count` on
 
   Value clone(Arena& arena) const;  // deep, texts too
   // Deep equality; the order of object members does not matter; 1 == 1.0.
@@ -120,6 +124,7 @@ class Value {
     return v;
   }
   void grow(Arena& arena, size_t element_size);
+  void reserve(Arena& arena, size_t count, size_t element_size);
 
   union {
     bool bool_;
