@@ -188,8 +188,9 @@ void Loop::cancel_timer(TimerId id) {
 }
 
 static uint32_t epoll_bits(unsigned interest) {
-  uint32_t bits = EPOLLRDHUP;
-  if (interest & Loop::kRead) bits |= EPOLLIN;
+  uint32_t bits = 0;
+  // RDHUP stays set after a half-close: who only waits to write must not be woken by it again and again.
+  if (interest & Loop::kRead) bits |= EPOLLIN | EPOLLRDHUP;
   if (interest & Loop::kWrite) bits |= EPOLLOUT;
   return bits;
 }
@@ -198,7 +199,7 @@ Result<void> Loop::watch_fd(int fd, unsigned interest, std::function<void(unsign
   auto& slot = impl_->watched[fd];
   bool known = slot != nullptr;
   if (!known) slot = std::make_shared<Watched>();
-  epoll_event event{.events = interest == 0 ? 0 : epoll_bits(interest), .data = {.fd = fd}};
+  epoll_event event{.events = epoll_bits(interest), .data = {.fd = fd}};
   if (epoll_ctl(impl_->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) {
     int error = errno;
     if (!known) impl_->watched.erase(fd);
