@@ -1,5 +1,5 @@
-// HTTP for kobuk: one Request and one Response type for servers and clients, HTTP/1.1 and HTTP/2, TCP, TLS and Unix
-// sockets, and for calls within the process (a Handler is called directly, without socket, TLS and text).
+// HTTP for kobuk: one Request and one Response type for servers and clients, over TCP, TLS and Unix sockets (HTTP/1.1),
+// and for calls within the process (a Handler is called directly, without socket, TLS and text).
 //
 // Server:  Task<Response> MyHandler::handle(Request request) { co_return text_response(200, "ok"); }
 // Client:  KOBUK_CO_TRY(Response r, co_await client.send(std::move(request)));
@@ -24,7 +24,7 @@
 
 namespace kobuk::io::http {
 
-// Names compare without case and are sent as written (lower-cased on HTTP/2). Values never hold CR, LF or NUL.
+// Names compare without case and are sent as written. Values never hold CR, LF or NUL.
 class Headers {
  public:
   std::string_view get(std::string_view name) const;  // the first, or empty
@@ -44,7 +44,7 @@ class Headers {
 // A body that is made or read piece by piece.
 class BodySource {
  public:
-  virtual ~BodySource() = default;  // an unfinished body is aborted (RST_STREAM, or the connection is closed)
+  virtual ~BodySource() = default;  // an unfinished body closes its connection
   // The next piece; empty at the end.
   virtual Task<Result<std::string>> next() = 0;
 };
@@ -83,12 +83,12 @@ struct Peer {
 struct Request {
   std::string method = "GET";
   std::string target = "/";  // path and query, as on the wire
-  std::string host;          // Host or :authority
+  std::string host;          // the Host header
   Headers headers;
   Body body;
   Peer peer;
   CancelToken cancel;  // server side: cancelled when the client goes away
-  int version = 11;    // 10, 11 or 20
+  int version = 11;    // 10 or 11
   std::string_view path() const;   // up to '?', not decoded
   std::string_view query() const;  // after '?'
 };
@@ -124,7 +124,6 @@ bool query_has(const Query& query, std::string_view name);
 struct ServerLimits {
   size_t max_header_bytes = 64 << 10;
   size_t max_connections = 4096;
-  size_t max_streams = 250;           // HTTP/2 streams a connection
   Duration header_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::minutes(3);
 };
@@ -134,7 +133,7 @@ class Server {
   // The handler outlives the server. Bodies arrive as sources; the handler bounds them (read_all(max)).
   Server(Loop& loop, Handler& handler, ServerLimits limits = {});
   ~Server();
-  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (mode 0660). tls null: plain text (h2 by prior knowledge works).
+  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (mode 0660). tls null: plain text.
   // kAlreadyExists when the address is taken. May be called for several addresses.
   Result<void> listen(std::string_view address, std::shared_ptr<TlsContext> tls);
   uint16_t port() const;  // of the first TCP listener
@@ -156,8 +155,7 @@ class Transport {
 struct ClientOptions {
   std::string address;               // as for connect()
   std::shared_ptr<TlsContext> tls;   // null: plain text
-  bool http2_prior_knowledge = false;
-  size_t max_connections = 16;       // HTTP/1.1; HTTP/2 uses one, and more when streams run out
+  size_t max_connections = 16;       // more requests than that wait for a free one
   Duration connect_timeout = std::chrono::seconds(10);
   Duration idle_timeout = std::chrono::seconds(90);
 };
