@@ -12,6 +12,7 @@ build: deps                   ## the optimised binary and the tests
 	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 	@rm -f build-configure.log
 	@ninja -C $(BUILD)
+	@ln -sf release/kobuk build/kobuk
 
 test: build                   ## every test; ends with "N passed, N failed, N skipped"
 	@tests/run --build $(BUILD)

@@ -1,0 +1,31 @@
+#include "app/version.h"
+
+#include <cstdio>
+
+#include "app/options.h"
+
+namespace kobuk::app {
+
+int run_version(const std::vector<std::string>& arguments) {
+  std::string output;
+  Options options("kobuk version", "Print the version of kobuk and the API level it is built for");
+  options.text("output", 'o', "FORMAT", "json for scripts", &output);
+  options.example("kobuk version -o json");
+  auto rest = options.parse(arguments);
+  if (rest && !rest->empty()) rest = fail(Code::kInvalid, "unexpected argument ", go_quote(rest->front()));
+  if (rest && !output.empty() && output != "json") rest = fail(Code::kInvalid, "--output takes json, not ", go_quote(output));
+  if (!rest) {
+    std::fprintf(stderr, "kobuk version: %s\n", rest.error().message().c_str());
+    return 2;
+  }
+  if (options.help_wanted()) {
+    std::fputs(options.help().c_str(), stdout);
+  } else if (output == "json") {
+    std::printf("{\"version\":\"%s\",\"kubernetes\":\"%s\"}\n", kVersion, kKubernetesVersion);
+  } else {
+    std::printf("kobuk %s (Kubernetes API %s)\n", kVersion, kKubernetesVersion);
+  }
+  return 0;
+}
+
+}  // namespace kobuk::app
