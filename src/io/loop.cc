@@ -128,6 +128,13 @@ struct Loop::Impl {
     uint64_t one = 1;
     [[maybe_unused]] ssize_t written = ::write(wake, &one, sizeof one);  // a full counter rings all the same
   }
+  void post(std::function<void()> work) {
+    {
+      std::lock_guard lock(posted_mutex);
+      posted.push_back(std::move(work));
+    }
+    ring();
+  }
   bool take_posted(std::vector<std::function<void()>>& to) {
     std::lock_guard lock(posted_mutex);
     to.swap(posted);
@@ -162,13 +169,7 @@ void Loop::stop() {
   impl_->ring();
 }
 
-void Loop::post(std::function<void()> work) {
-  {
-    std::lock_guard lock(impl_->posted_mutex);
-    impl_->posted.push_back(std::move(work));
-  }
-  impl_->ring();
-}
+void Loop::post(std::function<void()> work) { impl_->post(std::move(work)); }
 
 void Loop::spawn(Task<void> task) { impl_->roots.spawn(std::move(task)); }
 
@@ -216,11 +217,13 @@ void Loop::unwatch_fd(int fd) {
 
 void Loop::offload_raw(const char*, std::function<void()> work, std::function<void()> done) {
   ++impl_->offloaded;
-  impl_->pool.submit([this, work = std::move(work), done = std::move(done)]() mutable {
+  // Not `this`: while a Loop is destroyed, its pool ends its work first, and impl_ is null by then.
+  Impl* impl = impl_.get();
+  impl->pool.submit([impl, work = std::move(work), done = std::move(done)]() mutable {
     work();
     work = nullptr;
-    post([this, done = std::move(done)] {
-      --impl_->offloaded;
+    impl->post([impl, done = std::move(done)] {
+      --impl->offloaded;
       done();
     });
   });
