@@ -136,3 +136,15 @@ TEST(Json, PrettyIsGosMarshalIndent) {
 
 }  // namespace
 }  // namespace kobuk::codec
+
+namespace kobuk::codec {
+namespace {
+
+TEST(JsonWrite, NegativeZeroReadsBackAsItself) {
+  auto document = parse_json("[-0.0,-0e8,0.0]");
+  ASSERT_TRUE(document);
+  EXPECT_EQ(to_json(document->root), "[0,0,0]");
+}
+
+}  // namespace
+}  // namespace kobuk::codec

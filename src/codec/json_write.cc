@@ -51,6 +51,10 @@ void append_number(std::string& out, double number) {
     out += "null";
     return;
   }
+  if (number == 0) {  // also -0, which would read back as the integer 0
+    out.push_back('0');
+    return;
+  }
   char buffer[40];
   char* end = std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::scientific).ptr;
   std::string_view text(buffer, static_cast<size_t>(end - buffer));
