@@ -6,7 +6,7 @@
 namespace kobuk::api {
 namespace {
 constexpr Duration kFirstDelay = std::chrono::milliseconds(5);
-constexpr int kMaxDoublings = 17;
+constexpr int kMaxDoublings = 18;
 constexpr Duration kMaxDelay = std::chrono::seconds(1000);
 }  // namespace
 

