@@ -6,22 +6,16 @@
 room(base)
 room(codec        INCLUDES base
                   LIBS simdjson yaml isal zstd crypto)
-room(sys          INCLUDES base
-                  LIBS mnl nftnl seccomp)
+room(sys          INCLUDES base)
 room(io           INCLUDES base codec sys
-                  LIBS ssl crypto nghttp2)
-room(api          INCLUDES base codec io
-                  LIBS re2)
+                  LIBS ssl crypto)
+room(api          INCLUDES base codec io)
 room(store        INCLUDES base codec sys io
                   LIBS lmdb)
-room(image        INCLUDES base codec sys io api
-                  LIBS crypto)
-room(runtime      INCLUDES base codec sys io
-                  LIBS seccomp)
+room(image        INCLUDES base codec sys io api)
+room(runtime      INCLUDES base codec sys io)
 room(network      INCLUDES base codec sys io api)
 room(engine       INCLUDES base codec sys io api store image runtime network)
-room(controlplane INCLUDES base codec io api store
-                  LIBS crypto)
+room(controlplane INCLUDES base codec io api store)
 room(node         INCLUDES base codec sys io api engine network)
-room(app          INCLUDES base codec sys io api store image runtime network engine controlplane node
-                  LIBS crypto)
+room(app          INCLUDES base codec sys io api store image runtime network engine controlplane node)
