@@ -9,7 +9,8 @@ room(codec        INCLUDES base
 room(sys          INCLUDES base)
 room(io           INCLUDES base codec sys
                   LIBS ssl crypto)
-room(api          INCLUDES base codec io)
+room(api          INCLUDES base codec io
+                  LIBS re2)
 room(store        INCLUDES base codec sys io
                   LIBS lmdb)
 room(image        INCLUDES base codec sys io api)
