@@ -6,9 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "io/stream.h"
+#include "io/testing/run_command.h"
 
 namespace kobuk::io::http {
 namespace {
@@ -227,25 +226,13 @@ TEST_F(HttpTest, ShutdownLetsRequestsEnd) {
 
 TEST_F(HttpTest, CurlUnderstandsUs) {
   if (access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "curl is not installed";
-  auto run = [](Loop& on, std::string command) -> Task<std::string> {
-    auto work = [command] {
-      std::string out;
-      FILE* pipe = popen(command.c_str(), "r");
-      char buffer[4096];
-      while (size_t got = fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, got);
-      pclose(pipe);
-      return out;
-    };
-    auto out = co_await on.offload("curl", work);
-    co_return out;
-  };
   std::string url = cat("http://", address);
-  EXPECT_EQ(loop.run_until_done(run(loop, cat("curl -s ", url, "/ticks"))), "tick 3\ntick 2\ntick 1\n");
-  EXPECT_EQ(loop.run_until_done(run(loop, cat("curl -s --data-binary hello ", url, "/echo"))), "POST hello");
-  EXPECT_EQ(loop.run_until_done(run(loop, cat("head -c 300000 /dev/zero | curl -s -o /dev/null -w '%{http_code} %{size_download}' -H 'Expect: 100-continue' -T - ", url, "/echo"))),
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat("curl -s ", url, "/ticks"))), "tick 3\ntick 2\ntick 1\n");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat("curl -s --data-binary hello ", url, "/echo"))), "POST hello");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat("head -c 300000 /dev/zero | curl -s -o /dev/null -w '%{http_code} %{size_download}' -H 'Expect: 100-continue' -T - ", url, "/echo"))),
             "200 300004");
-  EXPECT_EQ(loop.run_until_done(run(loop, cat("curl -s ", url, "/echo ", url, "/echo"))), "GET GET ");
-  EXPECT_EQ(loop.run_until_done(run(loop, cat("curl -s --http1.0 ", url, "/ticks"))), "tick 3\ntick 2\ntick 1\n");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat("curl -s ", url, "/echo ", url, "/echo"))), "GET GET ");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat("curl -s --http1.0 ", url, "/ticks"))), "tick 3\ntick 2\ntick 1\n");
 }
 
 }  // namespace

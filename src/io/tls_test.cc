@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 
 #include "io/http.h"
+#include "io/testing/run_command.h"
 
 namespace kobuk::io::http {
 namespace {
@@ -96,23 +96,11 @@ TEST_F(TlsTest, CurlConnectsWithItsCertificate) {
   if (access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "curl is not installed";
   Server server(loop, who);
   ASSERT_TRUE(server.listen("127.0.0.1:0", server_context()));
-  auto curl = [](Loop& on, std::string command) -> Task<std::string> {
-    auto work = [command] {
-      std::string out;
-      FILE* pipe = popen(command.c_str(), "r");
-      char buffer[256];
-      while (size_t got = fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, got);
-      pclose(pipe);
-      return out;
-    };
-    auto out = co_await on.offload("curl", work);
-    co_return out;
-  };
   std::string base = cat("cd ", dir, " && curl -s --cacert ca.pem ");
   std::string url = cat(" https://localhost:", server.port(), "/");
-  EXPECT_EQ(loop.run_until_done(curl(loop, cat(base, "--cert client.pem --key client.key", url))), "tls somebody");
-  EXPECT_EQ(loop.run_until_done(curl(loop, cat(base, "--tls-max 1.2", url))), "tls nobody");
-  EXPECT_EQ(loop.run_until_done(curl(loop, cat(base, "--tls-max 1.1 -w '%{exitcode}'", url))).substr(0, 2), "35");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat(base, "--cert client.pem --key client.key", url))), "tls somebody");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat(base, "--tls-max 1.2", url))), "tls nobody");
+  EXPECT_EQ(loop.run_until_done(run_command(loop, cat(base, "--tls-max 1.1 -w '%{exitcode}'", url))).substr(0, 2), "35");
 }
 
 }  // namespace
