@@ -159,8 +159,8 @@ struct ClientOptions {
   Duration connect_timeout = std::chrono::seconds(10);
   Duration idle_timeout = std::chrono::seconds(90);
 };
-// Keeps connections to one address. A request on a connection that the server closed meanwhile is sent again once if
-// its body allows it. Errors are of the transport; a 404 is a Response.
+// Keeps connections to one address. A GET, HEAD or OPTIONS on a connection that the server closed meanwhile is sent
+// again once; other methods may have had their effect and fail with kUnavailable. Errors are of the transport; a 404 is a Response.
 std::unique_ptr<Transport> make_client(Loop& loop, ClientOptions options);
 // Calls the handler in this process as `user` with `groups`.
 std::unique_ptr<Transport> make_in_process_transport(Loop& loop, Handler& handler, std::string user,

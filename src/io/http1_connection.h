@@ -30,7 +30,8 @@ class Http1Connection : public std::enable_shared_from_this<Http1Connection> {
 
   Stream& stream() { return *stream_; }
   Loop& loop() { return loop_; }
-  bool has_buffered() const { return !buffer_.empty(); }
+  // Neither ended nor holding bytes that no request asked for: what an idle connection must be to be used again.
+  bool quiet() const { return buffer_.empty() && !ended_ && !failed_; }
 
  private:
   Task<void> read_ahead(CancelSource gone);

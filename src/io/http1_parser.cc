@@ -15,6 +15,10 @@ bool is_value(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
 }
 
+bool is_target(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
+}
+
 // The next line without its CRLF; nullopt when there is none or a bare LF or CR stands in it.
 std::optional<std::string_view> take_line(std::string_view& text) {
   size_t end = text.find("\r\n");
@@ -94,8 +98,7 @@ Result<MessageHead> parse_request_head(std::string_view text) {
   head.method = line->substr(0, first);
   head.target = line->substr(first + 1, last - first - 1);
   if (!is_token(head.method) || head.method.size() > 32) return fail(Code::kInvalid, "malformed method");
-  bool printable = std::all_of(head.target.begin(), head.target.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
-  if (head.target.empty() || !printable) return fail(Code::kInvalid, "malformed request target");
+  if (!is_target(head.target)) return fail(Code::kInvalid, "malformed request target");
   // The absolute form is for proxies; its path is what the origin form would be.
   for (std::string_view scheme : {"http://", "https://"}) {
     if (!head.target.starts_with(scheme)) continue;
@@ -131,6 +134,17 @@ Result<MessageHead> parse_response_head(std::string_view text, std::string_view 
     head.keep_alive = false;
   }
   return head;
+}
+
+Result<void> check_request(const Request& request) {
+  if (!is_token(request.method)) return fail(Code::kInvalid, "malformed method ", go_quote(request.method));
+  bool whole = request.target.starts_with('/') || request.target == "*";
+  if (!whole || !is_target(request.target)) return fail(Code::kInvalid, "malformed request target ", go_quote(request.target));
+  if (!is_target(request.host)) return fail(Code::kInvalid, "malformed host ", go_quote(request.host));
+  for (const auto& [name, value] : request.headers) {
+    if (!is_token(name)) return fail(Code::kInvalid, "malformed header name ", go_quote(name));
+  }
+  return {};
 }
 
 Result<void> ChunkedDecoder::take_size_line() {

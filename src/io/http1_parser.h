@@ -45,6 +45,9 @@ class ChunkedDecoder {
   size_t trailer_bytes_ = 0;
 };
 
+// What a request is made of fits on its lines and cannot begin another request.
+Result<void> check_request(const Request& request);
+
 std::string_view reason_phrase(int status);
 
 }  // namespace kobuk::io::http

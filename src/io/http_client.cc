@@ -10,6 +10,7 @@ namespace kobuk::io::http {
 namespace {
 
 constexpr size_t kMaxResponseHead = 256 << 10;
+constexpr int kMaxInformational = 32;
 
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
@@ -29,23 +30,35 @@ class Pool : public std::enable_shared_from_this<Pool> {
     while (!idle_.empty()) {
       Idle newest = std::move(idle_.back());
       idle_.pop_back();
-      if (loop_.mono() - newest.since < options_.idle_timeout) co_return Leased{std::move(newest.connection), true};
+      bool usable = newest.connection->quiet() && loop_.mono() - newest.since < options_.idle_timeout;
+      if (usable) co_return Leased{std::move(newest.connection), true};
       --open_;
     }
     ++open_;
-    auto connected = co_await connect_one();
-    if (!connected) {
-      discard();
-      co_return fail(std::move(connected).error());
-    }
-    co_return Leased{std::move(*connected), false};
+    // Until there is a connection, an error or an abandoned request gives the place back.
+    struct Place {
+      Pool* pool;
+      ~Place() {
+        if (pool != nullptr) pool->discard();
+      }
+    } place{this};
+    KOBUK_CO_TRY(auto connected, co_await connect_one());
+    place.pool = nullptr;
+    co_return Leased{std::move(connected), false};
   }
   void give_back(Connection connection) {
+    connection->watch_peer(CancelSource());  // so that lease() sees one that the server has closed
     idle_.push_back({std::move(connection), loop_.mono()});
     freed_.set();
   }
   void discard() {
     --open_;
+    freed_.set();
+  }
+  // One idle connection was dead, so the others are likely to be.
+  void drop_idle() {
+    open_ -= idle_.size();
+    idle_.clear();
     freed_.set();
   }
   const ClientOptions& options() const { return options_; }
@@ -80,7 +93,7 @@ class Exchange {
   Exchange(Exchange&&) = default;
   ~Exchange() {
     if (!pool_) return;
-    if (clean_) {
+    if (clean_ && leased_.connection->quiet()) {
       pool_->give_back(std::move(leased_.connection));
     } else {
       leased_.connection = nullptr;
@@ -88,7 +101,6 @@ class Exchange {
     }
   }
   Http1Connection& connection() { return *leased_.connection; }
-  Pool::Connection shared() { return leased_.connection; }
   bool reused() const { return leased_.reused; }
   void ended_cleanly() { clean_ = true; }
 
@@ -119,6 +131,7 @@ class Http1Client final : public Transport {
   Task<Result<Response>> send(Request request) override {
     auto pool = pool_;
     if (request.host.empty()) request.host = pool->options().address.starts_with("unix:") ? "localhost" : pool->options().address;
+    KOBUK_CO_CHECK(check_request(request));
     bool streaming = request.body.streaming();
     Body again;  // pieces are shared, so a second try costs nothing
     for (const SharedBytes& piece : request.body.pieces()) again.add(piece);
@@ -128,9 +141,11 @@ class Http1Client final : public Transport {
     std::string method = request.method;
     std::string head = request_head(request, streaming);
     auto answer = co_await exchange(std::move(first), method, head, std::move(request.body), streaming);
-    bool stale = !answer && reused && !streaming && answer.error().code() == Code::kUnavailable;
+    bool safe = method == "GET" || method == "HEAD" || method == "OPTIONS";  // others may have had their effect
+    bool stale = !answer && reused && safe && !streaming && answer.error().code() == Code::kUnavailable;
     if (!stale) co_return answer;
     // The server closed the idle connection while the request was on its way: a new connection, once.
+    pool->drop_idle();
     KOBUK_CO_TRY(auto fresh, co_await pool->lease());
     Exchange second(pool, std::move(fresh));
     auto second_answer = co_await exchange(std::move(second), method, head, std::move(again), streaming);
@@ -148,11 +163,13 @@ class Http1Client final : public Transport {
   static Task<Result<Response>> exchange(Exchange exchange, std::string method, std::string head, Body body, bool streaming) {
     KOBUK_CO_CHECK(co_await write_body(exchange.connection().stream(), std::move(body), streaming ? Framing::kChunked : Framing::kLength, head));
     MessageHead answer;
+    int informational = 0;
     do {
+      if (++informational > kMaxInformational) co_return fail(Code::kUnavailable, "the server sends informational answers only");
       KOBUK_CO_TRY(auto text, co_await exchange.connection().read_head(kMaxResponseHead));
       if (!text) co_return fail(Code::kUnavailable, "the server closed the connection without an answer");
       KOBUK_CO_TRY(answer, parse_response_head(*text, method));
-    } while (answer.status == 100 || answer.status == 103);
+    } while (answer.status < 200 && answer.status != 101);
     Response out;
     out.status = answer.status;
     exchange.connection().begin_body(answer);

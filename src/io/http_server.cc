@@ -23,20 +23,22 @@ constexpr size_t kDrainLimit = 256 << 10;  // of a body that the handler left un
 
 class RequestBody final : public BodySource {
  public:
-  RequestBody(std::shared_ptr<Http1Connection> connection, bool expects_continue)
-      : connection_(std::move(connection)), expects_continue_(expects_continue) {}
+  RequestBody(std::shared_ptr<Http1Connection> connection, bool expects_continue, CancelSource gone)
+      : connection_(std::move(connection)), expects_continue_(expects_continue), gone_(std::move(gone)) {}
   Task<Result<std::string>> next() override {
     auto connection = connection_;
     if (std::exchange(expects_continue_, false)) {
       KOBUK_CO_CHECK(co_await connection->stream().write("HTTP/1.1 100 Continue\r\n\r\n"));
     }
     auto piece = co_await connection->read_body();
+    if (piece && connection->body_ended()) connection->watch_peer(gone_);
     co_return piece;
   }
 
  private:
   std::shared_ptr<Http1Connection> connection_;
   bool expects_continue_;
+  CancelSource gone_;
 };
 
 Response error_response(const Error& error) {
@@ -48,7 +50,7 @@ Response error_response(const Error& error) {
 }  // namespace
 
 struct Server::Impl {
-  Impl(Loop& l, Handler& h, ServerLimits lim) : loop(l), handler(h), limits(lim), tasks(l) {}
+  Impl(Loop& l, Handler& h, ServerLimits lim) : loop(l), handler(h), limits(lim), answered(l), tasks(l) {}
 
   struct Listener {
     std::unique_ptr<detail::PollFd> poll;
@@ -68,7 +70,8 @@ struct Server::Impl {
   uint16_t port = 0;
   size_t connections = 0, answering = 0;
   bool stopping = false;
-  CancelSource stop;
+  CancelSource stop, abort;  // closes idle connections; closes all
+  Event answered;            // set whenever a request has ended
   TaskGroup tasks;  // last: its tasks use the members above
 };
 
@@ -81,8 +84,11 @@ Server::~Server() {
 uint16_t Server::port() const { return impl_->port; }
 
 // A socket file that nobody listens on any more is left over from a crash and replaced.
-static bool is_stale_socket(const detail::SocketAddress& address) {
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static bool is_stale_socket(const std::string& path, const detail::SocketAddress& address) {
+  struct stat found {};
+  // connect() is refused by a file of another kind too.
+  if (lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return false;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   bool refused = ::connect(fd, address.get(), address.length) != 0 && errno == ECONNREFUSED;
   ::close(fd);
@@ -98,7 +104,7 @@ Result<void> Server::listen(std::string_view address, std::shared_ptr<TlsContext
   int on = 1;
   if (!local) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   std::string path = local ? std::string(address.substr(5)) : "";
-  if (local && is_stale_socket(to)) ::unlink(path.c_str());
+  if (local && is_stale_socket(path, to)) ::unlink(path.c_str());
   // The group may use the socket, others may not; set before anybody can connect.
   if (local) fchmod(fd, 0660);
   if (bind(fd, to.get(), to.length) != 0) {
@@ -162,9 +168,11 @@ Task<void> Server::Impl::serve(int fd, std::string from, std::shared_ptr<TlsCont
 }
 
 Task<void> Server::Impl::serve_http1(std::shared_ptr<Http1Connection> connection, Peer peer) {
-  auto closing = stop.token().on_cancel([this, c = connection.get()] {
-    if (answering == 0) c->stream().close();
+  bool busy = false;
+  auto closing = stop.token().on_cancel([&busy, c = connection.get()] {
+    if (!busy) c->stream().close();
   });
+  auto aborting = abort.token().on_cancel([c = connection.get()] { c->stream().close(); });
   for (bool first = true; !stopping; first = false) {
     struct Timer {
       Loop& loop;
@@ -186,9 +194,12 @@ Task<void> Server::Impl::serve_http1(std::shared_ptr<Http1Connection> connection
       auto sent = co_await write_body(connection->stream(), std::move(refusal.body), Framing::kLength, std::move(bytes));
       co_return;
     }
+    busy = true;
     ++answering;
     bool again = co_await answer(connection, std::move(*head), peer);
+    busy = false;
     --answering;
+    answered.set();
     if (!again) co_return;
   }
 }
@@ -215,7 +226,7 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
   if (connection->body_ended()) {
     connection->watch_peer(gone);
   } else {
-    request.body = Body(std::make_unique<RequestBody>(connection, expects_continue));
+    request.body = Body(std::make_unique<RequestBody>(connection, expects_continue, gone));
   }
   Response response = co_await handler.handle(std::move(request));
   if (response.status == 101 && response.upgrade) {
@@ -248,7 +259,16 @@ Task<void> Server::shutdown(Duration grace) {
   for (auto& listener : impl.listeners) listener->poll->close();
   impl.stop.cancel();
   auto deadline = impl.loop.mono() + grace;
-  while (impl.answering > 0 && impl.loop.mono() < deadline) co_await impl.loop.sleep(std::chrono::milliseconds(10));
+  struct Timer {
+    Loop& loop;
+    Loop::TimerId id;
+    ~Timer() { loop.cancel_timer(id); }
+  } timer{impl.loop, impl.loop.start_timer(grace, [&impl] { impl.answered.set(); })};
+  while (impl.answering > 0 && impl.loop.mono() < deadline) {
+    impl.answered.reset();
+    co_await impl.answered.wait();
+  }
+  impl.abort.cancel();
 }
 
 }  // namespace kobuk::io::http

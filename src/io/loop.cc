@@ -34,8 +34,8 @@ Roots::Root Roots::run(Task<void> task) { co_await std::move(task); }
 
 void Roots::ended(std::coroutine_handle<Root::promise_type> handle) noexcept {
   frames_.erase(handle.address());
-  handle.destroy();
   if (frames_.empty() && on_last) on_last();
+  handle.destroy();  // last: what the task held may own these Roots
 }
 
 void Roots::destroy_all() {

@@ -114,16 +114,17 @@ Task<std::invoke_result_t<F>> Loop::offload(const char* reason, F work) {
 
 struct Event::Waiter {
   Event* event;
+  Loop* loop;  // a wake-up that is under way may outlive the event
   std::coroutine_handle<> waiting;
   Waiter* next = nullptr;
   Waiter** link = nullptr;  // what points to this waiter, while it is in the list
   Loop::TimerId timer = 0;  // the wake-up that is under way
 
-  explicit Waiter(Event* e) : event(e) {}
+  explicit Waiter(Event* e) : event(e), loop(e->loop_) {}
   Waiter(const Waiter&) = delete;
   ~Waiter() {
     unlink();
-    if (timer != 0) event->loop_->cancel_timer(timer);
+    if (timer != 0) loop->cancel_timer(timer);
   }
   void unlink() {
     if (link == nullptr) return;

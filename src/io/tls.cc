@@ -131,8 +131,10 @@ class TlsStream final : public Stream {
       ERR_clear_error();
       int got = SSL_read(ssl_, buffer.data(), static_cast<int>(std::min<size_t>(max, 1 << 20)));
       int why = SSL_get_error(ssl_, got);
-      // Also after a success: the read may have made records of its own (key updates, alerts).
-      auto sent = co_await flush();
+      // The read may have made records of its own (key updates, alerts). A writer that is under way sends them too;
+      // to wait for it would let two peers that both write wait for each other's reader for ever.
+      Result<void> sent;
+      if (flushed_.is_set() && BIO_ctrl_pending(SSL_get_wbio(ssl_)) > 0) sent = co_await flush();
       if (got > 0) {
         buffer.resize(static_cast<size_t>(got));
         co_return buffer;
@@ -180,7 +182,10 @@ class TlsStream final : public Stream {
   // Records that OpenSSL has made, to the peer. One sender at a time, so that records keep their order.
   Task<Result<void>> flush() {
     while (!flushed_.is_set()) co_await flushed_.wait();
+    if (broken_) co_return fail(Code::kUnavailable, "tls: an earlier write was cut short");
     flushed_.reset();
+    // A record that went out in part (an error, or a writer that was destroyed) can't be followed by another.
+    broken_ = true;
     struct Done {
       Event& event;
       ~Done() { event.set(); }
@@ -192,6 +197,7 @@ class TlsStream final : public Stream {
       records.resize(static_cast<size_t>(got));
       KOBUK_CO_CHECK(co_await plain_->write(records));
     }
+    broken_ = false;
     co_return Result<void>();
   }
 
@@ -205,7 +211,7 @@ class TlsStream final : public Stream {
   std::shared_ptr<TlsContext> context_;
   SSL* ssl_;
   Event flushed_;
-  bool ended_ = false;
+  bool ended_ = false, broken_ = false;
 };
 
 Task<Result<TlsConnection>> finish(Loop& loop, std::unique_ptr<TlsStream> stream, Duration timeout) {
