@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bit>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -47,6 +47,7 @@ class Database {
   Result<void> open(const std::string& path, int64_t max_bytes) {
     if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno(errno, cat("make the folder ", path));
     // LMDB's own lock allows several processes; two API servers on one file would each miss the other's changes.
+    max_bytes_ = static_cast<size_t>(max_bytes);
     lock_ = ::open(cat(path, "/in-use").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0) return fail_errno(errno, cat("open ", path, "/in-use"));
     if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
@@ -54,7 +55,7 @@ class Database {
     }
     int code = mdb_env_create(&env_);
     if (code == 0) code = mdb_env_set_maxdbs(env_, 4);
-    if (code == 0) code = mdb_env_set_mapsize(env_, static_cast<size_t>(max_bytes));
+    if (code == 0) code = mdb_env_set_mapsize(env_, max_bytes_);
     if (code == 0) code = mdb_env_open(env_, path.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
     if (code != 0) return fail(lmdb_error(code, cat("open the store in ", path)));
     return prepare();
@@ -71,23 +72,62 @@ class Database {
 
   // On a pool thread, one call at a time: a write transaction begins and ends on its thread.
   Result<void> commit(const CommitBatch& batch) {
-    MDB_txn* txn = nullptr;
-    int code = mdb_txn_begin(env_, nullptr, 0, &txn);
-    if (code != 0) return fail(lmdb_error(code, "write to the store"));
-    code = write(txn, batch);
-    if (code != 0) {
-      mdb_txn_abort(txn);
-      return fail(lmdb_error(code, "write to the store"));
+    int code = try_commit(batch);
+    bool grown = false;
+    // Even forgetting needs room, for the new versions of pages: what only forgets may go beyond the bound, or a full
+    // store could never be emptied.
+    for (int i = 0; code == MDB_MAP_FULL && only_forgets(batch) && i < kDoublings; ++i) {
+      MDB_envinfo info;
+      code = mdb_env_info(env_, &info);
+      if (code == 0) code = mdb_env_set_mapsize(env_, info.me_mapsize * 2);
+      grown = true;
+      if (code == 0) code = try_commit(batch);
     }
-    code = mdb_txn_commit(txn);  // with fdatasync
+    if (grown) mdb_env_set_mapsize(env_, max_bytes_);  // or as much as is in use, if that is more
     if (code != 0) return fail(lmdb_error(code, "write to the store"));
     return {};
   }
 
  private:
-  Result<void> prepare() {
+  static constexpr int kDoublings = 2;
+  static bool only_forgets(const CommitBatch& batch) {
+    return std::all_of(batch.changes.begin(), batch.changes.end(), [](const Change& c) { return !c.kv.value; }) &&
+           std::all_of(batch.leases.begin(), batch.leases.end(), [](const auto& lease) { return lease.second == 0; });
+  }
+
+  int try_commit(const CommitBatch& batch) {
     MDB_txn* txn = nullptr;
     int code = mdb_txn_begin(env_, nullptr, 0, &txn);
+    if (code != 0) return code;
+    code = write(txn, batch);
+    if (code == 0) return mdb_txn_commit(txn);  // with fdatasync
+    mdb_txn_abort(txn);
+    return code;
+  }
+
+  // LMDB keeps the names of databases as keys of a database without name: one of another program has others there.
+  static int find_foreign(MDB_txn* txn, bool& foreign) {
+    MDB_dbi names = 0, meta = 0;
+    MDB_stat stat{};
+    int code = mdb_dbi_open(txn, nullptr, 0, &names);
+    if (code == 0) code = mdb_stat(txn, names, &stat);
+    if (code != 0 || stat.ms_entries == 0) return code;
+    code = mdb_dbi_open(txn, "meta", 0, &meta);
+    MDB_val key = view("format"), found{};
+    if (code == 0) code = mdb_get(txn, meta, &key, &found);
+    foreign = code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE;
+    return foreign ? 0 : code;
+  }
+
+  Result<void> prepare() {
+    MDB_txn* txn = nullptr;
+    bool other_program = false;
+    int code = mdb_txn_begin(env_, nullptr, 0, &txn);
+    if (code == 0) code = find_foreign(txn, other_program);
+    if (other_program) {
+      mdb_txn_abort(txn);
+      return fail(Code::kDataLoss, "the database is not a store of kobuk: choose another folder");
+    }
     if (code == 0) code = mdb_dbi_open(txn, "changes", MDB_CREATE, &changes_);
     if (code == 0) code = mdb_dbi_open(txn, "meta", MDB_CREATE, &meta_);
     if (code == 0) code = mdb_dbi_open(txn, "leases", MDB_CREATE, &leases_);
@@ -171,6 +211,7 @@ class Database {
 
   MDB_env* env_ = nullptr;
   MDB_dbi changes_ = 0, meta_ = 0, leases_ = 0;
+  size_t max_bytes_ = 0;
   int lock_ = -1;
 };
 

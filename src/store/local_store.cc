@@ -39,6 +39,10 @@ class LocalWatch final : public Watch {
     return std::any_of(changes.begin(), changes.end(), [&](const Change& c) { return in_range(request_.range, c.kv.key); });
   }
   io::Event& event() { return changed; }
+  // The changes in (before, now] are none of this range: it has seen them, so that their compaction does not concern it.
+  void skip(Revision before, Revision now) {
+    if (next_ == before + 1) next_ = now + 1;
+  }
 
  private:
   std::vector<Event> prepare(std::vector<Event> events) const {
@@ -94,9 +98,15 @@ io::Task<void> LocalStore::commit_rounds() {
 
 void LocalStore::finish(Round& round, const Result<void>& done) {
   if (done) {
+    Revision before = durable_;
     for (const Change& change : round.batch.changes) durable_ = std::max(durable_, change.kv.mod_revision);
+    if (round.batch.compacted > 0) mvcc_.compact(round.batch.compacted);
     for (LocalWatch* watch : watches_) {
-      if (watch->concerns(round.batch.changes)) watch->event().set();
+      if (watch->concerns(round.batch.changes)) {
+        watch->event().set();
+      } else {
+        watch->skip(before, durable_);
+      }
     }
     round.done.set();
     return;
@@ -111,28 +121,27 @@ void LocalStore::finish(Round& round, const Result<void>& done) {
     next_round_ = nullptr;
   }
   mvcc_.roll_back(durable_, round.batch.changes);
+  compacting_ = mvcc_.compacted();
   round.done.set();
 }
 
-io::Task<void> LocalStore::settled() {
-  while (mvcc_.revision() > durable_) {
-    auto round = next_round_ ? next_round_ : running_round_;
-    if (!round) co_return;
+io::Task<Result<void>> LocalStore::settled() {
+  auto round = next_round_ ? next_round_ : running_round_;
+  if (mvcc_.revision() > durable_ && round) {
     co_await round->done.wait();
+    if (round->failed) co_return fail(Code::kUnavailable, "the store could not write: try again");
   }
+  co_return Result<void>();
 }
 
-io::Task<Result<RangeResult>> LocalStore::range(RangeRequest request) {
-  co_await settled();
-  co_return mvcc_.range(request);
-}
+io::Task<Result<RangeResult>> LocalStore::range(RangeRequest request) { co_return mvcc_.range(request, durable_); }
 
 io::Task<Result<TxnResult>> LocalStore::txn(TxnRequest request) {
   KOBUK_CO_CHECK(Mvcc::check(request.then));
   KOBUK_CO_CHECK(Mvcc::check(request.otherwise));
   for (const auto* operations : {&request.then, &request.otherwise}) {
     for (const Operation& operation : *operations) {
-      if (operation.lease != 0 && !leases_.contains(operation.lease)) co_return fail(Code::kNotFound, "etcdserver: requested lease not found");
+      if (operation.lease != 0 && !alive(operation.lease)) co_return fail(Code::kNotFound, "etcdserver: requested lease not found");
     }
   }
   TxnResult out;
@@ -141,13 +150,9 @@ io::Task<Result<TxnResult>> LocalStore::txn(TxnRequest request) {
   out.results = mvcc_.apply(out.succeeded ? request.then : request.otherwise, changes);
   out.revision = mvcc_.revision();
   if (changes.empty()) {
-    // The answer tells what others have changed: that must be durable first. If it turned out not to be, the compare
-    // is to be made again.
-    if (mvcc_.revision() == durable_) co_return out;
-    Revision seen = mvcc_.revision();
-    co_await settled();
-    if (durable_ >= seen) co_return out;
-    co_return fail(Code::kUnavailable, "the store could not write: try again");
+    // The answer tells what others have changed: that must be durable first.
+    KOBUK_CO_CHECK(co_await settled());
+    co_return out;
   }
   auto& batch = collecting().changes;
   std::move(changes.begin(), changes.end(), std::back_inserter(batch));
@@ -160,6 +165,11 @@ io::Task<Result<std::unique_ptr<Watch>>> LocalStore::watch(WatchRequest request)
     co_return fail(Code::kGone, "etcdserver: mvcc: required revision has been compacted");
   }
   co_return std::make_unique<LocalWatch>(*this, std::move(request));
+}
+
+bool LocalStore::alive(LeaseId id) const {
+  auto found = leases_.find(id);
+  return found != leases_.end() && !found->second.ending;
 }
 
 void LocalStore::arm(LeaseId id) {
@@ -175,7 +185,7 @@ void LocalStore::replay_lease(LeaseId id, int64_t seconds) {
 
 io::Task<void> LocalStore::expire(LeaseId id) {
   auto done = co_await revoke(id);
-  if (!done && done.error().code() != Code::kNotFound && leases_.contains(id)) arm(id);
+  if (!done && alive(id)) arm(id);
 }
 
 io::Task<Result<LeaseId>> LocalStore::grant(Duration ttl) {
@@ -190,35 +200,40 @@ io::Task<Result<LeaseId>> LocalStore::grant(Duration ttl) {
 }
 
 io::Task<Result<void>> LocalStore::keep_alive(LeaseId lease) {
-  if (!leases_.contains(lease)) co_return fail(Code::kNotFound, "etcdserver: requested lease not found");
+  if (!alive(lease)) co_return fail(Code::kNotFound, "etcdserver: requested lease not found");
   arm(lease);
   co_return Result<void>();
 }
 
 io::Task<Result<void>> LocalStore::revoke(LeaseId lease) {
-  if (!leases_.contains(lease)) co_return fail(Code::kNotFound, "etcdserver: requested lease not found");
+  if (!alive(lease)) co_return fail(Code::kNotFound, "etcdserver: requested lease not found");
+  leases_[lease].ending = true;
   std::vector<Operation> deletions;
   for (std::string& key : mvcc_.keys_of_lease(lease)) deletions.push_back(erase(one_key(std::move(key))));
   auto& batch = collecting();
   mvcc_.apply(deletions, batch.changes);
   batch.leases.emplace_back(lease, 0);
-  KOBUK_CO_CHECK(co_await committed());
-  auto ended = leases_.find(lease);
-  if (ended != leases_.end()) {
-    loop_.cancel_timer(ended->second.timer);
-    leases_.erase(ended);
+  auto done = co_await committed();
+  if (!done) {
+    leases_[lease].ending = false;
+    co_return done;
   }
-  co_return Result<void>();
+  loop_.cancel_timer(leases_[lease].timer);
+  leases_.erase(lease);
+  co_return done;
 }
 
 io::Task<Result<void>> LocalStore::compact(Revision revision) {
-  co_await settled();
+  if (revision > durable_) co_return fail(Code::kInvalid, "etcdserver: mvcc: required revision is a future revision");
+  if (revision <= std::max(compacting_, mvcc_.compacted())) {
+    co_return fail(Code::kGone, "etcdserver: mvcc: required revision has been compacted");
+  }
+  compacting_ = revision;
   auto& batch = collecting();
-  auto done = mvcc_.compact(revision, [&](const std::string& key, Revision r) { batch.drops.emplace_back(key, r); });
-  if (!done) co_return done;
-  batch.compacted = revision;
-  auto durable = co_await committed();
-  co_return durable;
+  mvcc_.compactable(revision, [&](const std::string& key, Revision r) { batch.drops.emplace_back(key, r); });
+  batch.compacted = revision;  // in memory when it is durable: a compaction that fails has not happened
+  auto done = co_await committed();
+  co_return done;
 }
 
 namespace {

@@ -51,6 +51,7 @@ class LocalStore final : public Store {
   struct Lease {
     Duration ttl;
     io::Loop::TimerId timer = 0;
+    bool ending = false;  // its end is being made durable: nothing may join it any more
   };
   // One waiting committer of a batch; all of a batch end alike.
   struct Round {
@@ -64,14 +65,16 @@ class LocalStore final : public Store {
   CommitBatch& collecting();
   io::Task<void> commit_rounds();
   void finish(Round& round, const Result<void>& done);
-  // Until everything that a reader could see is durable.
-  io::Task<void> settled();
+  // Until everything that a transaction can see now is durable. kUnavailable: it has been taken back.
+  io::Task<Result<void>> settled();
+  bool alive(LeaseId id) const;
   void arm(LeaseId id);
   io::Task<void> expire(LeaseId id);
 
   io::Loop& loop_;
   Mvcc mvcc_;
   Revision durable_ = 1;
+  Revision compacting_ = 0;  // the newest compaction that is being made durable
   std::unique_ptr<Durability> durability_;
   std::shared_ptr<Round> next_round_, running_round_;
   bool committing_ = false;

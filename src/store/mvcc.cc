@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 namespace kobuk::store {
 
@@ -31,11 +30,11 @@ std::pair<Mvcc::Keys::const_iterator, Mvcc::Keys::const_iterator> Mvcc::find(con
   return {first, keys_.lower_bound(range.end)};
 }
 
-Result<RangeResult> Mvcc::range(const RangeRequest& request) const {
-  Revision revision = request.revision == 0 ? revision_ : request.revision;
-  if (revision > revision_) return fail(Code::kInvalid, "etcdserver: mvcc: required revision is a future revision");
+Result<RangeResult> Mvcc::range(const RangeRequest& request, Revision newest) const {
+  Revision revision = request.revision == 0 ? newest : request.revision;
+  if (revision > newest) return fail(Code::kInvalid, "etcdserver: mvcc: required revision is a future revision");
   if (revision < compacted_) return fail(Code::kGone, "etcdserver: mvcc: required revision has been compacted");
-  RangeResult out{.revision = revision_};
+  RangeResult out{.revision = newest};
   auto [first, last] = find(request.range);
   for (auto at_key = first; at_key != last; ++at_key) {
     const Version* version = at(at_key->second, revision);
@@ -83,6 +82,8 @@ Result<void> Mvcc::check(const std::vector<Operation>& operations) {
   for (const Operation& operation : operations) {
     if (operation.kind != Operation::Kind::kPut) continue;
     if (operation.range.key.empty()) return fail(Code::kInvalid, "etcdserver: key is not provided");
+    if (operation.range.key.size() > kMaxKeyBytes) return fail(Code::kInvalid, "a key of the store has at most ", kMaxKeyBytes, " bytes");
+    if (!operation.value) return fail(Code::kInvalid, "a put needs a value");
     if (!puts.insert(operation.range.key).second) return fail(Code::kInvalid, "etcdserver: duplicate key given in txn request");
   }
   for (const Operation& operation : operations) {
@@ -94,12 +95,14 @@ Result<void> Mvcc::check(const std::vector<Operation>& operations) {
 }
 
 void Mvcc::change(const std::string& key, SharedBytes value, LeaseId lease, std::vector<Change>& changes) {
-  Versions& versions = keys_[key];
+  auto entry = keys_.try_emplace(key).first;
+  Versions& versions = entry->second;
   const Version* before = at(versions, revision_);
   Version now{.mod = revision_ + 1, .lease = lease, .value = std::move(value)};
   now.create = before && now.value ? before->create : now.mod;
   now.version = !now.value ? 0 : before ? before->version + 1 : 1;
   changes.push_back({describe(key, now)});
+  log_.emplace_back(now.mod, entry);
   versions.push_back(std::move(now));
 }
 
@@ -123,7 +126,9 @@ std::vector<OperationResult> Mvcc::apply(const std::vector<Operation>& operation
         break;
       }
       case Operation::Kind::kRange: {
-        auto found = range({.range = operation.range, .limit = operation.limit});
+        // With what the transaction itself has written so far.
+        Revision newest = changes.size() > before ? revision_ + 1 : revision_;
+        auto found = range({.range = operation.range, .limit = operation.limit}, newest);
         if (found) result.range = std::move(*found);
         break;
       }
@@ -138,10 +143,15 @@ void Mvcc::replay(Change change) {
   KeyValue& kv = change.kv;
   revision_ = std::max(revision_, kv.mod_revision);
   Version version{kv.mod_revision, kv.create_revision, kv.version, kv.lease, std::move(kv.value)};
-  keys_[kv.key].push_back(std::move(version));
+  auto entry = keys_.try_emplace(kv.key).first;
+  if (version.mod > compacted_) log_.emplace_back(version.mod, entry);
+  entry->second.push_back(std::move(version));
 }
 
 void Mvcc::roll_back(Revision revision, const std::vector<Change>& changes) {
+  // All entries of the listed changes and of later ones, which are rolled back by an earlier call.
+  Revision first = changes.empty() ? revision_ + 1 : changes.front().kv.mod_revision;
+  while (!log_.empty() && log_.back().first >= first) log_.pop_back();
   for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
     auto found = keys_.find(change->kv.key);
     if (found == keys_.end() || found->second.empty() || found->second.back().mod <= revision) continue;
@@ -151,41 +161,45 @@ void Mvcc::roll_back(Revision revision, const std::vector<Change>& changes) {
   revision_ = revision;
 }
 
-Result<void> Mvcc::compact(Revision revision, const std::function<void(const std::string&, Revision)>& drop) {
-  if (revision > revision_) return fail(Code::kInvalid, "etcdserver: mvcc: required revision is a future revision");
-  if (revision <= compacted_) return fail(Code::kGone, "etcdserver: mvcc: required revision has been compacted");
-  compacted_ = revision;
+Mvcc::Versions::const_iterator Mvcc::first_kept(const Versions& versions, Revision revision) {
+  // The newest version at or before `revision` stays, unless it is a deletion.
+  auto after = std::upper_bound(versions.begin(), versions.end(), revision, [](Revision r, const Version& v) { return r < v.mod; });
+  if (after == versions.begin() || !std::prev(after)->value) return after;
+  return std::prev(after);
+}
+
+void Mvcc::compactable(Revision revision, const std::function<void(const std::string&, Revision)>& drop) const {
+  for (const auto& [key, versions] : keys_) {
+    auto keep = first_kept(versions, revision);
+    for (auto old = versions.begin(); old != keep; ++old) drop(key, old->mod);
+  }
+}
+
+void Mvcc::compact(Revision revision) {
+  compacted_ = std::max(compacted_, revision);
+  while (!log_.empty() && log_.front().first <= compacted_) log_.pop_front();
   for (auto key = keys_.begin(); key != keys_.end();) {
     Versions& versions = key->second;
-    // The newest version at or before `revision` stays, unless it is a deletion.
-    auto after = std::upper_bound(versions.begin(), versions.end(), revision, [](Revision r, const Version& v) { return r < v.mod; });
-    auto keep = after == versions.begin() ? after : std::prev(after);
-    if (keep != after && !keep->value) keep = after;
-    for (auto old = versions.begin(); old != keep; ++old) drop(key->first, old->mod);
-    versions.erase(versions.begin(), keep);
+    versions.erase(versions.cbegin(), first_kept(versions, revision));
     key = versions.empty() ? keys_.erase(key) : std::next(key);
   }
-  return {};
 }
 
 Result<std::vector<Event>> Mvcc::events(const KeyRange& range, Revision from, Revision to) const {
   if (from <= compacted_) return fail(Code::kGone, "etcdserver: mvcc: required revision has been compacted");
   std::vector<Event> out;
-  auto [first, last] = find(range);
-  for (auto key = first; key != last; ++key) {
-    for (const Version& version : key->second) {
-      if (version.mod < from || version.mod > to) continue;
-      Event event{.deleted = !version.value, .kv = describe(key->first, version)};
-      if (const Version* before = at(key->second, version.mod - 1)) {
-        event.previous = before->value;
-        event.previous_revision = before->mod;
-      }
-      out.push_back(std::move(event));
+  auto entry = std::lower_bound(log_.begin(), log_.end(), from, [](const auto& e, Revision r) { return e.first < r; });
+  for (; entry != log_.end() && entry->first <= to; ++entry) {
+    const auto& [key, versions] = *entry->second;
+    if (!in_range(range, key)) continue;
+    auto version = std::lower_bound(versions.begin(), versions.end(), entry->first, [](const Version& v, Revision r) { return v.mod < r; });
+    Event event{.deleted = !version->value, .kv = describe(key, *version)};
+    if (const Version* before = at(versions, version->mod - 1)) {
+      event.previous = before->value;
+      event.previous_revision = before->mod;
     }
+    out.push_back(std::move(event));
   }
-  std::sort(out.begin(), out.end(), [](const Event& a, const Event& b) {
-    return std::tie(a.kv.mod_revision, a.kv.key) < std::tie(b.kv.mod_revision, b.kv.key);
-  });
   return out;
 }
 

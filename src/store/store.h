@@ -21,6 +21,7 @@ namespace kobuk::store {
 
 using Revision = int64_t;  // from 1 on; 0 means "the newest" in requests
 using LeaseId = int64_t;   // 0: none
+constexpr size_t kMaxKeyBytes = 500;  // as much as every store takes
 
 struct KeyValue {
   std::string key;
@@ -116,7 +117,8 @@ class Store {
   virtual ~Store() = default;
   // kGone: compacted; kInvalid: a revision of the future.
   virtual io::Task<Result<RangeResult>> range(RangeRequest request) = 0;
-  // All of it or nothing, in one revision. kInvalid: the same key put twice. kNotFound: an unknown lease.
+  // All of it or nothing, in one revision. kInvalid: the same key put twice, or a key that is empty or longer than
+  // kMaxKeyBytes. kNotFound: an unknown lease.
   // kResourceExhausted: no room on the disk; the change has not happened.
   virtual io::Task<Result<TxnResult>> txn(TxnRequest request) = 0;
   virtual io::Task<Result<std::unique_ptr<Watch>>> watch(WatchRequest request) = 0;

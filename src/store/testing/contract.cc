@@ -186,6 +186,35 @@ TEST_P(StoreContract, LeasesTakeTheirKeysAlong) {
   EXPECT_EQ(unknown.error().code(), Code::kNotFound);
 }
 
+TEST_P(StoreContract, AQuietWatchOutlivesCompaction) {
+  auto watch = loop_.run_until_done(store_->watch({.range = one_key("quiet")}));
+  ASSERT_TRUE(watch);
+  put_text("other", "1");
+  put_text("other", "2");
+  ASSERT_TRUE(loop_.run_until_done(store_->compact(store_->revision())));
+  Revision at = put_text("quiet", "x");
+  auto batch = loop_.run_until_done(next(**watch));
+  ASSERT_EQ(batch.events.size(), 1u) << "it has missed nothing";
+  EXPECT_EQ(batch.events[0].kv.mod_revision, at);
+}
+
+TEST_P(StoreContract, ATransactionReadsItsOwnWrites) {
+  auto done = must({.then = {put("a", share("1")), read(one_key("a"))}});
+  ASSERT_EQ(done.results.size(), 2u);
+  ASSERT_EQ(done.results[1].range.kvs.size(), 1u);
+  EXPECT_EQ(done.results[1].range.kvs[0].mod_revision, done.revision);
+}
+
+TEST_P(StoreContract, ImpossibleWritesAreRefused) {
+  for (auto& bad : {put(std::string(kMaxKeyBytes + 1, 'k'), share("x")), put("", share("x")), put("a", nullptr)}) {
+    auto done = loop_.run_until_done(store_->txn({.then = {bad}}));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code(), Code::kInvalid);
+  }
+  put_text(std::string(kMaxKeyBytes, 'k'), "x");
+  EXPECT_EQ(get(with_prefix("")).count, 1);
+}
+
 // Many writers count one number up, each by compare: none of their successes is lost.
 io::Task<void> count_up(Store& store, int times) {
   while (times > 0) {
