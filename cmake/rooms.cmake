@@ -6,9 +6,10 @@
 room(base)
 room(codec        INCLUDES base
                   LIBS simdjson yaml isal zstd crypto)
-room(sys          INCLUDES base)
+room(sys          INCLUDES base
+                  LIBS seccomp mnl nftnl)
 room(io           INCLUDES base codec sys
-                  LIBS ssl crypto)
+                  LIBS ssl crypto nghttp2)
 room(api          INCLUDES base codec io
                   LIBS re2)
 room(store        INCLUDES base codec sys io
