@@ -45,6 +45,7 @@ size_t Body::size() const {
   for (const SharedBytes& piece : pieces_) total += piece->size();
   return total;
 }
+std::optional<uint64_t> Body::length() const { return source_ ? length_ : size(); }
 Task<Result<std::string>> Body::next() {
   if (next_piece_ < pieces_.size()) co_return std::string(*pieces_[next_piece_++]);
   if (!source_) co_return std::string();

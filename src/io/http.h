@@ -55,10 +55,14 @@ class Body {
   Body() = default;
   Body(std::string bytes) { add(share(std::move(bytes))); }  // NOLINT: a text is a body
   explicit Body(std::unique_ptr<BodySource> source) : source_(std::move(source)) {}
+  // A source that gives exactly `length` bytes: sent with a Content-Length. One that gives another number fails the
+  // exchange and closes its connection.
+  Body(std::unique_ptr<BodySource> source, uint64_t length) : source_(std::move(source)), length_(length) {}
   void add(SharedBytes piece);
   bool streaming() const { return source_ != nullptr; }
   const std::vector<SharedBytes>& pieces() const { return pieces_; }
   size_t size() const;  // of the pieces
+  std::optional<uint64_t> length() const;  // of all of it; nullopt when only the source's end will tell
   // The whole body; kTooLarge past `max`.
   Task<Result<std::string>> read_all(size_t max);
   // The next piece of either form; empty at the end.
@@ -69,6 +73,7 @@ class Body {
   std::vector<SharedBytes> pieces_;
   size_t next_piece_ = 0;
   std::unique_ptr<BodySource> source_;
+  std::optional<uint64_t> length_;  // of the source
 };
 
 struct Peer {

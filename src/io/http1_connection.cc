@@ -182,9 +182,13 @@ Task<Result<void>> write_body(Stream& stream, Body body, Framing framing, std::s
     KOBUK_CO_CHECK(co_await stream.write(head));
     head.clear();
   }
+  uint64_t sent = 0;
+  uint64_t promised = framing == Framing::kLength ? body.length().value_or(UINT64_MAX) : UINT64_MAX;
   while (true) {
     KOBUK_CO_TRY(std::string piece, co_await body.next());
     if (piece.empty()) break;
+    sent += piece.size();
+    if (sent > promised) co_return fail(Code::kInternal, "a body of ", promised, " bytes was announced, and more came");
     if (framing == Framing::kChunked) {
       cat_to(head, hex_size(piece.size()), "\r\n", piece, "\r\n");
     } else {
@@ -194,6 +198,9 @@ Task<Result<void>> write_body(Stream& stream, Body body, Framing framing, std::s
       KOBUK_CO_CHECK(co_await stream.write(head));
       head.clear();
     }
+  }
+  if (promised != UINT64_MAX && sent < promised) {
+    co_return fail(Code::kInternal, "a body of ", promised, " bytes was announced, and ", sent, " came");
   }
   if (framing == Framing::kChunked) head += "0\r\n\r\n";
   auto done = co_await stream.write(head);

@@ -139,8 +139,9 @@ class Http1Client final : public Transport {
     bool reused = leased.reused;
     Exchange first(pool, std::move(leased));
     std::string method = request.method;
-    std::string head = request_head(request, streaming);
-    auto answer = co_await exchange(std::move(first), method, head, std::move(request.body), streaming);
+    Framing framing = streaming && !request.body.length() ? Framing::kChunked : Framing::kLength;
+    std::string head = request_head(request, framing);
+    auto answer = co_await exchange(std::move(first), method, head, std::move(request.body), framing);
     bool safe = method == "GET" || method == "HEAD" || method == "OPTIONS";  // others may have had their effect
     bool stale = !answer && reused && safe && !streaming && answer.error().code() == Code::kUnavailable;
     if (!stale) co_return answer;
@@ -148,20 +149,19 @@ class Http1Client final : public Transport {
     pool->drop_idle();
     KOBUK_CO_TRY(auto fresh, co_await pool->lease());
     Exchange second(pool, std::move(fresh));
-    auto second_answer = co_await exchange(std::move(second), method, head, std::move(again), streaming);
+    auto second_answer = co_await exchange(std::move(second), method, head, std::move(again), framing);
     co_return second_answer;
   }
 
  private:
-  static std::string request_head(const Request& request, bool streaming) {
-    bool bodiless = !streaming && request.body.size() == 0 &&
+  static std::string request_head(const Request& request, Framing framing) {
+    bool bodiless = !request.body.streaming() && request.body.size() == 0 &&
                     (request.method == "GET" || request.method == "HEAD" || request.method == "DELETE");
-    Framing framing = streaming ? Framing::kChunked : bodiless ? Framing::kNone : Framing::kLength;
-    return format_request_head(request, framing, streaming ? 0 : request.body.size());
+    return format_request_head(request, bodiless ? Framing::kNone : framing, request.body.length().value_or(0));
   }
 
-  static Task<Result<Response>> exchange(Exchange exchange, std::string method, std::string head, Body body, bool streaming) {
-    KOBUK_CO_CHECK(co_await write_body(exchange.connection().stream(), std::move(body), streaming ? Framing::kChunked : Framing::kLength, head));
+  static Task<Result<Response>> exchange(Exchange exchange, std::string method, std::string head, Body body, Framing framing) {
+    KOBUK_CO_CHECK(co_await write_body(exchange.connection().stream(), std::move(body), framing, head));
     MessageHead answer;
     int informational = 0;
     do {

@@ -206,7 +206,7 @@ Task<void> Server::Impl::serve_http1(std::shared_ptr<Http1Connection> connection
 
 static Framing response_framing(const Response& response, const MessageHead& request) {
   if (response.status < 200 || response.status == 204 || response.status == 304) return Framing::kNone;
-  if (!response.body.streaming()) return Framing::kLength;
+  if (response.body.length()) return Framing::kLength;
   return request.version == 10 ? Framing::kUntilClose : Framing::kChunked;
 }
 
@@ -238,7 +238,7 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
   Framing framing = response_framing(response, head);
   // A client that was never told to go on will not send its body: the connection can't be used again.
   bool keep = head.keep_alive && framing != Framing::kUntilClose && !stopping && !(expects_continue && !connection->body_ended());
-  uint64_t length = response.body.streaming() ? 0 : response.body.size();
+  uint64_t length = response.body.length().value_or(0);
   std::string bytes = format_response_head(response, framing, length, keep, head.version == 10);
   Body body = head.method == "HEAD" || framing == Framing::kNone ? Body() : std::move(response.body);
   if (head.method == "HEAD" && framing == Framing::kChunked) framing = Framing::kNone;

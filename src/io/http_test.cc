@@ -38,6 +38,11 @@ class Echo final : public Handler {
       out.body = Body(std::make_unique<Ticks>(loop_));
       co_return out;
     }
+    if (request.path() == "/known" || request.path() == "/short") {
+      Response out;
+      out.body = Body(std::make_unique<Ticks>(loop_), request.path() == "/known" ? 21 : 22);
+      co_return out;
+    }
     if (request.path() == "/hang") {
       Event gone(loop_);
       auto registration = request.cancel.on_cancel([&gone] { gone.set(); });
@@ -109,6 +114,24 @@ Task<std::string> raw(Loop& loop, std::string address, std::string bytes) {
     if (!got || got->empty()) co_return all;
     all += *got;
   }
+}
+
+TEST_F(HttpTest, SourcesOfAKnownLength) {
+  auto answer = loop.run_until_done(raw(loop, address, "GET /known HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  EXPECT_NE(answer.find("Content-Length: 21\r\n"), std::string::npos) << answer;
+  EXPECT_TRUE(answer.ends_with("\r\n\r\ntick 3\ntick 2\ntick 1\n")) << answer;
+  auto head = loop.run_until_done(raw(loop, address, "HEAD /known HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  EXPECT_NE(head.find("Content-Length: 21\r\n"), std::string::npos) << head;
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  auto client = make_client(loop, {.address = address});
+  EXPECT_EQ(loop.run_until_done(fetch(*client, "GET", "/short", "")), "200 error: the connection ended within a body");
+  Request request;
+  request.method = "POST";
+  request.target = "/echo";
+  request.body = Body(std::make_unique<Ticks>(loop), 21);
+  auto response = loop.run_until_done(client->send(std::move(request)));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(*loop.run_until_done(response->body.read_all(1000)), "POST tick 3\ntick 2\ntick 1\n");
 }
 
 TEST_F(HttpTest, KeepsConnectionsAndBodiesApart) {
