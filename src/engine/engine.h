@@ -31,6 +31,8 @@ struct EngineOptions {
   std::string docker_subnet;  // "172.30.0.0/16"
   std::map<std::string, std::vector<std::string>> mirrors;
   std::vector<std::string> insecure_registries;
+  // Adopt what lives, but start nothing by itself: for `kobuk stop` and `kobuk delete`, when no daemon runs.
+  bool maintenance = false;
 };
 
 class Engine {
@@ -39,6 +41,9 @@ class Engine {
   virtual ~Engine() = default;
   virtual io::http::Handler& docker_api() = 0;
   virtual Cri& cri() = 0;
+  // Stops every container and sandbox, all at once: their stop signal, SIGKILL after `grace`. What `kobuk stop` does;
+  // records, images and networks stay, and the next open() acts by restart policies as after a reboot.
+  virtual io::Task<Result<void>> stop_everything(Duration grace) = 0;
   // Kills and removes every container, sandbox, network and mount of the profile: `kobuk delete`.
   virtual io::Task<Result<void>> remove_everything() = 0;
 };
