@@ -1,11 +1,11 @@
-// Informer: a local copy of one resource's objects, kept by list and watch, by namespace and name.
+// Informer: a local copy of one resource's objects as JSON text, kept by list and watch, by namespace and name. Who wants
+// structs takes a Cache (cache.h), which several share.
 //
 //   Informer pods(loop, client, {"", "v1", "pods"}, "");
 //   pods.on_change([&](const Informer::Change& change) { queue.add(change.key); });
 //   tasks.spawn(pods.run());                 // until the task is destroyed
 //
-// run() never gives up: after an error it waits 50 ms to 30 s, continues from the last resourceVersion, and lists again
-// when the server has forgotten that. One Loop's thread; the informer outlives run().
+// See reflector.h for what run() does about errors. One Loop's thread; the informer outlives run().
 #pragma once
 
 #include <functional>
@@ -16,13 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "api/client.h"
-#include "codec/value.h"
-#include "io/loop.h"
+#include "api/reflector.h"
 
 namespace kobuk::api {
 
-class Informer {
+class Informer final : public Reflector {
  public:
   using Object = std::shared_ptr<const std::string>;  // compact JSON
   struct Change {
@@ -32,26 +30,20 @@ class Informer {
   using Handler = std::function<void(const Change&)>;
 
   Informer(io::Loop& loop, Client& client, GroupVersionResource resource, std::string space)
-      : loop_(&loop), client_(&client), resource_(std::move(resource)), space_(std::move(space)) {}
+      : Reflector(loop, client, std::move(resource), {.space = std::move(space)}) {}
+  // With selectors: pods of one node have the field selector "spec.nodeName=n1".
+  Informer(io::Loop& loop, Client& client, GroupVersionResource resource, ReflectorOptions options)
+      : Reflector(loop, client, std::move(resource), std::move(options)) {}
   // Before run(). Handlers run in order, after the copy has changed; they do not destroy the informer.
   void on_change(Handler handler) { handlers_.push_back(std::move(handler)); }
-  io::Task<void> run();
-  bool synced() const { return synced_; }  // the first list is in
   Object find(std::string_view key) const;  // null when absent
   const std::map<std::string, Object, std::less<>>& objects() const { return objects_; }
 
  private:
-  io::Task<Result<void>> relist();
-  io::Task<Result<void>> follow();
-  void store(std::string key, Object after);
-  io::Loop* loop_;
-  Client* client_;
-  GroupVersionResource resource_;
-  std::string space_, revision_;
+  void store(std::string key, const codec::Value* object) override;
+  std::vector<std::string> keys() const override;
   std::map<std::string, Object, std::less<>> objects_;
   std::vector<Handler> handlers_;
-  Duration delay_{};
-  bool synced_ = false;
 };
 
 }  // namespace kobuk::api

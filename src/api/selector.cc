@@ -2,6 +2,7 @@
 #include "api/selector.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace kobuk::api {
 namespace {
@@ -129,20 +130,19 @@ Result<Requirement> parse_requirement(Tokens& tokens) {
   return out;
 }
 
-bool holds(const Requirement& requirement, const codec::Value& labels) {
+// `found`: the label's value, nothing when it is absent.
+bool holds(const Requirement& requirement, std::optional<std::string_view> found) {
   using Op = Requirement::Op;
-  const codec::Value* found = labels.find(requirement.key);
-  bool listed = found != nullptr && std::find(requirement.values.begin(), requirement.values.end(),
-                                              found->as_string()) != requirement.values.end();
+  bool listed = found && std::find(requirement.values.begin(), requirement.values.end(), *found) != requirement.values.end();
   switch (requirement.op) {
     case Op::kIn: return listed;
     case Op::kNotIn: return !listed;
-    case Op::kExists: return found != nullptr;
-    case Op::kDoesNotExist: return found == nullptr;
+    case Op::kExists: return found.has_value();
+    case Op::kDoesNotExist: return !found;
     case Op::kGreater:
     case Op::kLess: break;
   }
-  auto actual = found == nullptr ? std::nullopt : parse_int(found->as_string());
+  auto actual = found ? parse_int(*found) : std::nullopt;
   auto bound = requirement.values.empty() ? std::nullopt : parse_int(requirement.values[0]);
   if (!actual || !bound) return false;
   return requirement.op == Op::kGreater ? *actual > *bound : *actual < *bound;
@@ -265,8 +265,17 @@ Result<LabelSelector> LabelSelector::from_value(const codec::Value& selector) {
 }
 
 bool LabelSelector::matches(const codec::Value& labels) const {
-  return !nothing_ && std::all_of(requirements_.begin(), requirements_.end(),
-                                  [&](const Requirement& requirement) { return holds(requirement, labels); });
+  return !nothing_ && std::all_of(requirements_.begin(), requirements_.end(), [&](const Requirement& requirement) {
+    const codec::Value* found = labels.find(requirement.key);
+    return holds(requirement, found == nullptr ? std::nullopt : std::optional(found->as_string()));
+  });
+}
+
+bool LabelSelector::matches(const std::map<std::string, std::string>& labels) const {
+  return !nothing_ && std::all_of(requirements_.begin(), requirements_.end(), [&](const Requirement& requirement) {
+    auto found = labels.find(requirement.key);
+    return holds(requirement, found == labels.end() ? std::nullopt : std::optional<std::string_view>(found->second));
+  });
 }
 
 std::string LabelSelector::text() const {

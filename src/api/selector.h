@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ class LabelSelector {
 
   // `labels`: an object of strings, or null for none.
   bool matches(const codec::Value& labels) const;
+  bool matches(const std::map<std::string, std::string>& labels) const;
   bool everything() const { return requirements_.empty() && !nothing_; }
   const std::vector<Requirement>& requirements() const { return requirements_; }
   std::string text() const;  // parses to the same selector; sorted by key

@@ -1,0 +1,172 @@
+// List, then watch from the list's resourceVersion; or both in one stream (Kubernetes API concepts, "Efficient detection
+// of changes" and "Streaming lists").
+#include "api/reflector.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "codec/json.h"
+
+namespace kobuk::api {
+namespace {
+
+constexpr Duration kFirstDelay = std::chrono::milliseconds(50);
+constexpr Duration kMaxDelay = std::chrono::seconds(30);
+
+std::string key_of(const codec::Value& object) {
+  const codec::Value& metadata = object["metadata"];
+  return object_key(metadata["namespace"].as_string(), metadata["name"].as_string());
+}
+
+bool refuses_streams(const Error& error) {
+  return error.code() == Code::kInvalid || error.code() == Code::kUnsupported || error.code() == Code::kFailedPrecondition;
+}
+
+}  // namespace
+
+std::string object_key(std::string_view space, std::string_view name) {
+  return space.empty() ? std::string(name) : cat(space, "/", name);
+}
+
+SpaceAndName split_key(std::string_view key) {
+  size_t slash = key.find('/');
+  if (slash == key.npos) return {"", std::string(key)};
+  return {std::string(key.substr(0, slash)), std::string(key.substr(slash + 1))};
+}
+
+// Stands in the frame of a reached() that waits; its end withdraws it.
+struct Reflector::Waiter {
+  Reflector* reflector;
+  std::multimap<int64_t, Waiter*>::iterator place;
+  io::Event event;
+  bool listed = true;
+  Waiter(Reflector* r, int64_t revision) : reflector(r), event(*r->loop_) { place = r->waiters_.emplace(revision, this); }
+  Waiter(const Waiter&) = delete;
+  ~Waiter() {
+    if (listed) reflector->waiters_.erase(place);
+  }
+};
+
+Reflector::Reflector(io::Loop& loop, Client& client, GroupVersionResource resource, ReflectorOptions options)
+    : loop_(&loop), client_(&client), resource_(std::move(resource)), options_(std::move(options)), synced_(loop) {}
+
+Reflector::~Reflector() = default;
+
+void Reflector::advance(std::string_view resource_version) {
+  if (resource_version.empty()) return;
+  revision_ = std::string(resource_version);
+  revision_number_ = parse_int(resource_version).value_or(0);
+  while (!waiters_.empty() && waiters_.begin()->first <= revision_number_) {
+    Waiter* waiter = waiters_.begin()->second;
+    waiters_.erase(waiters_.begin());
+    waiter->listed = false;
+    waiter->event.set();
+  }
+}
+
+io::Task<void> Reflector::reached(std::string resource_version) {
+  int64_t wanted = parse_int(resource_version).value_or(0);
+  if (wanted <= revision_number_) co_return;
+  Waiter waiter(this, wanted);
+  co_await waiter.event.wait();
+}
+
+io::Task<void> Reflector::wait_synced() { co_await synced_.wait(); }
+
+void Reflector::drop_all_but(const std::map<std::string, bool>& seen) {
+  for (std::string& key : keys()) {
+    if (!seen.contains(key)) store(std::move(key), nullptr);
+  }
+}
+
+io::Task<Result<void>> Reflector::relist() {
+  ListOptions options;
+  options.label_selector = options_.label_selector;
+  options.field_selector = options_.field_selector;
+  options.metadata_only = options_.metadata_only;
+  KOBUK_CO_TRY(std::string text, co_await client_->list(resource_, options_.space, options));
+  codec::ParseLimits limits;
+  limits.max_bytes = kMaxResponseBytes;
+  KOBUK_CO_TRY(codec::Document list, codec::parse_json(text, limits));
+  std::map<std::string, bool> seen;
+  for (const codec::Value& item : list.root["items"].items()) {
+    seen.emplace(key_of(item), true);
+    store(key_of(item), &item);
+  }
+  drop_all_but(seen);
+  advance(list.root["metadata"]["resourceVersion"].as_string());
+  synced_.set();
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> Reflector::stream_list() {
+  ListOptions options;
+  options.label_selector = options_.label_selector;
+  options.field_selector = options_.field_selector;
+  options.metadata_only = options_.metadata_only;
+  options.send_initial_events = true;
+  options.resource_version_match = "NotOlderThan";
+  KOBUK_CO_TRY(stream_, co_await client_->watch(resource_, options_.space, options));
+  std::map<std::string, bool> seen;
+  while (true) {
+    KOBUK_CO_TRY(std::optional<WatchFrame> frame, co_await stream_->next_frame());
+    if (!frame) co_return fail(Code::kUnsupported, "the watch ended before its initial events were complete");
+    if (is_initial_end(*frame)) {
+      drop_all_but(seen);
+      advance(frame->object()["metadata"]["resourceVersion"].as_string());
+      synced_.set();
+      co_return Result<void>();
+    }
+    if (frame->type == "BOOKMARK") continue;
+    std::string key = key_of(frame->object());
+    bool there = frame->type != "DELETED";
+    if (there) {
+      seen.emplace(key, true);
+    } else {
+      seen.erase(key);
+    }
+    store(std::move(key), there ? &frame->object() : nullptr);
+  }
+}
+
+io::Task<Result<void>> Reflector::follow() {
+  std::unique_ptr<WatchStream> watch = std::move(stream_);
+  if (!watch) {
+    ListOptions options;
+    options.label_selector = options_.label_selector;
+    options.field_selector = options_.field_selector;
+    options.metadata_only = options_.metadata_only;
+    options.resource_version = revision_;
+    KOBUK_CO_TRY(watch, co_await client_->watch(resource_, options_.space, options));
+  }
+  while (true) {
+    KOBUK_CO_TRY(std::optional<WatchFrame> frame, co_await watch->next_frame());
+    if (!frame) co_return Result<void>();
+    const codec::Value& object = frame->object();
+    delay_ = {};
+    if (frame->type != "BOOKMARK") store(key_of(object), frame->type == "DELETED" ? nullptr : &object);
+    advance(object["metadata"]["resourceVersion"].as_string());
+  }
+}
+
+io::Task<void> Reflector::run() {
+  while (true) {
+    Result<void> result;
+    stream_.reset();
+    if (revision_.empty() && options_.streaming) {
+      result = co_await stream_list();
+      if (!result && refuses_streams(result.error())) {
+        options_.streaming = false;
+        stream_.reset();
+        result = Result<void>();
+      }
+    }
+    if (result && revision_.empty()) result = co_await relist();
+    if (result) result = co_await follow();
+    if (!result && result.error().code() == Code::kGone) revision_.clear();
+    delay_ = std::clamp<Duration>(delay_ * 2, kFirstDelay, kMaxDelay);
+    co_await loop_->sleep(delay_);
+  }
+}
+
+}  // namespace kobuk::api
