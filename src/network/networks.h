@@ -23,10 +23,11 @@ namespace kobuk::network {
 
 struct BridgeSpec {
   std::string name;     // of the network: "bridge", "pods"; the interface's name is derived
-  std::string subnet;   // "10.100.0.0/24"; its first address is the bridge's own and the gateway
+  std::string subnet;   // "10.100.0.0/24"; its first address is the bridge's own and the gateway. Empty: a free one
   bool masquerade = true;   // traffic that leaves the subnet gets the host's address
   int mtu = 0;              // 0: of the default route's interface, else 1500
-  bool internal = false;    // no way out
+  bool internal = false;    // no way out, and none in
+  bool routed = false;      // other hosts may reach the containers' own addresses; else published ports only
 };
 
 enum class Protocol : uint8_t { kTcp, kUdp, kSctp };

@@ -1,0 +1,80 @@
+#include "network/host.h"
+
+#include <netinet/in.h>
+
+#include "base/log.h"
+#include "sys/file.h"
+
+namespace kobuk::network {
+namespace {
+
+class RealHost final : public Host {
+ public:
+  RealHost(std::unique_ptr<sys::Netlink> links, std::unique_ptr<sys::nft::Nft> nft)
+      : links_(std::move(links)), nft_(std::move(nft)) {}
+
+  sys::Netlink& links() override { return *links_; }
+  Result<sys::UniqueFd> open_namespace(const std::string& path) override { return sys::open_file(path, O_RDONLY); }
+  Result<std::unique_ptr<sys::Netlink>> links_in(int network_namespace) override {
+    return sys::open_netlink_in(network_namespace);
+  }
+  Result<void> commit(const sys::nft::Transaction& transaction) override { return nft_->commit(transaction); }
+  Result<std::vector<std::string>> tables() override { return nft_->tables(); }
+  Result<std::vector<std::string>> dropping_forward_chains() override { return nft_->dropping_forward_chains(); }
+  Result<void> set_setting(const std::string& name, const std::string& value) override {
+    std::string path = cat("/proc/sys/", name);
+    auto now = sys::read_file(path);
+    if (now && trim(*now) == value) return {};  // also where /proc/sys is read-only
+    return sys::write_existing(path, value);
+  }
+  bool has_setting(const std::string& name) override { return sys::exists(cat("/proc/sys/", name)); }
+  Result<sys::HeldPort> hold_port(const std::string& address, uint16_t port, Protocol protocol) override {
+    return sys::hold_port(address, port, protocol_number(protocol));
+  }
+  Result<std::string> read_state(const std::string& path) override { return sys::read_file(path); }
+  Result<void> write_state(const std::string& path, const std::string& bytes) override {
+    return sys::write_file_atomic(path, bytes, 0600);
+  }
+
+ private:
+  std::unique_ptr<sys::Netlink> links_;
+  std::unique_ptr<sys::nft::Nft> nft_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> open_host() {
+  KOBUK_TRY(auto links, sys::open_netlink());
+  KOBUK_TRY(auto nft, sys::nft::open_nft());
+  return std::make_unique<RealHost>(std::move(links), std::move(nft));
+}
+
+uint8_t protocol_number(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kTcp: return IPPROTO_TCP;
+    case Protocol::kUdp: return IPPROTO_UDP;
+    case Protocol::kSctp: return IPPROTO_SCTP;
+  }
+  return 0;
+}
+
+std::string_view protocol_name(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kTcp: return "tcp";
+    case Protocol::kUdp: return "udp";
+    case Protocol::kSctp: return "sctp";
+  }
+  return "";
+}
+
+Result<void> commit_table(Host& host, const sys::nft::Table* before, const sys::nft::Table& after) {
+  auto done = host.commit(sys::nft::difference(before, after));
+  bool changed_by_others = !done && before &&
+                           (done.error().code() == Code::kNotFound || done.error().code() == Code::kAlreadyExists);
+  if (!changed_by_others) return done;
+  log::warn("the nf_tables table was changed by another program, and is made anew",
+            {{"table", after.name}, {"error", done.error().message()}});
+  return host.commit(sys::nft::difference(nullptr, after));
+}
+
+}  // namespace kobuk::network
