@@ -24,5 +24,9 @@ Result<Reference> parse_reference(std::string_view text);
 std::string familiar(const Reference& reference);       // "nginx:latest"
 std::string familiar_name(const Reference& reference);  // "nginx"
 std::string full(const Reference& reference);           // "docker.io/library/nginx:latest"
+std::string full_name(const Reference& reference);      // "docker.io/library/nginx"
+
+bool valid_repository(std::string_view path);  // "library/nginx": a path without a domain
+bool valid_tag(std::string_view tag);
 
 }  // namespace kobuk::image
