@@ -74,6 +74,10 @@ class Images {
     // Mirrors tried before the registry itself: "docker.io" → {"http://127.0.0.1:5000"}.
     std::map<std::string, std::vector<std::string>> mirrors;
     std::vector<std::string> insecure_registries;  // plain HTTP is tried; 127.0.0.0/8 and localhost always are
+    std::string certificates_directory = "/etc/docker/certs.d";  // <host[:port]>/ca.crt, client.cert, client.key
+    int parallel_layers = 3;                       // downloads at a time, of all pulls together
+    uint64_t max_layer_bytes = 64ull << 30;        // that one layer may unpack to
+    Duration retry_backoff = std::chrono::milliseconds(500);  // before the first retry; doubled each time
   };
   static Result<std::unique_ptr<Images>> open(io::Loop& loop, Options options);
   virtual ~Images() = default;
@@ -89,10 +93,12 @@ class Images {
     std::vector<std::string> untagged, deleted;
   };
   // kConflict while a container uses it (in_use) unless force; kConflict when an id has several tags and no force.
+  // With force an image in use loses its names, and its content stays until it is removed again.
   virtual io::Task<Result<Removed>> remove(std::string name, bool force) = 0;
   // Who still stands on an image, asked by remove(); set by the engine.
   virtual void set_in_use(std::function<bool(const std::string& id)> in_use) = 0;
-  // Unpacked layers, the top one first, ready to be lower directories of an overlay.
+  // Unpacked layers, the top one first, ready to be lower directories of an overlay: one at least (an empty one for an
+  // image without layers), none twice. They stay while the image does; remove() of an image in use keeps them.
   virtual io::Task<Result<std::vector<std::string>>> layers(std::string id) = 0;
   // A tar as of `docker save` or an OCI layout, from a file; the names that it brought.
   virtual io::Task<Result<std::vector<std::string>>> load(std::string tar_path) = 0;

@@ -147,6 +147,13 @@ Result<void> check_is_image(const Manifest& manifest) {
   return {};
 }
 
+std::string layer_media_type(codec::Compression compression) {
+  std::string out(media::kOciLayer);
+  if (compression == codec::Compression::kGzip) out += "+gzip";
+  if (compression == codec::Compression::kZstd) out += "+zstd";
+  return out;
+}
+
 std::string write_manifest(std::string_view media_type, const Descriptor& config, const std::vector<Descriptor>& layers) {
   std::string out = cat("{\"schemaVersion\":2,\"mediaType\":\"", media_type, "\",\"config\":");
   append_descriptor(out, config);

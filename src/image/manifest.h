@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "codec/compress.h"
 #include "codec/digest.h"
 #include "image/images.h"
 #include "image/platform.h"
@@ -84,6 +85,7 @@ Result<ConfigFile> parse_config(std::string_view bytes);
 // Whether the manifest's config is a container's at all; kUnsupported for Helm charts and other artifacts.
 Result<void> check_is_image(const Manifest& manifest);
 
+std::string layer_media_type(codec::Compression compression);
 // A manifest of `layers` (base first) over `config`, as bytes; the media types decide for OCI or Docker.
 std::string write_manifest(std::string_view media_type, const Descriptor& config, const std::vector<Descriptor>& layers);
 
