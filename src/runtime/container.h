@@ -7,12 +7,12 @@
 //   KOBUK_CO_TRY(ExitStatus end, co_await c->wait());
 //   KOBUK_CO_CHECK(co_await c->remove());
 //
-// The daemon may die at any time: containers go on, and adopt() finds them again. A monitor that died takes its
-// container with it; that container's state is then stopped, exit code 137, error "monitor lost".
+// The daemon may die at any time: containers go on, and adopt() finds them again. A monitor that died takes
+// its container with it; that container's state is then stopped, exit code 137, error "monitor lost".
 //
-// Loop thread only. A Container must outlive the tasks of its members; Exec and Attachment stand for themselves.
-// Errors: kNotFound (no such file, user, process), kFailedPrecondition (wrong phase, says which), kInvalid (spec),
-// kUnsupported (host), kUnavailable (the monitor is gone).
+// Loop thread only. A Container must outlive the tasks of its members; Exec and Attachment stand for
+// themselves. Errors: kNotFound (no such file, user, process), kFailedPrecondition (wrong phase, says which),
+// kInvalid (spec), kUnsupported (host), kUnavailable (the monitor is gone).
 #pragma once
 
 #include <functional>
@@ -35,9 +35,11 @@ namespace kobuk::runtime {
 class Container;
 class Channel;
 class SeccompCache;
+struct Plan;
+struct Request;
 
 struct ExitStatus {
-  int code = 0;    // 128 + signal when killed
+  int code = 0;  // 128 + signal when killed
   int signal = 0;
   bool oom_killed = false;
   WallTime finished{};
@@ -52,12 +54,14 @@ struct ExecSpec {
   bool stderr_open = true;
 };
 
-// A process that was started in a running container. Destroying it leaves the process alone and closes the streams.
+// A process that was started in a running container. Destroying it leaves the process alone and closes the
+// streams.
 class Exec {
  public:
   ~Exec();
   int pid() const { return pid_; }  // on the host
-  // nullptr where not asked for. With a terminal `in` and `out` are both the terminal and `err` is nullptr: use out.
+  // nullptr where not asked for. With a terminal `in` and `out` are both the terminal and `err` is nullptr:
+  // use out.
   io::Stream* in() { return in_.get(); }
   io::Stream* out() { return out_.get(); }
   io::Stream* err() { return err_.get(); }
@@ -68,11 +72,14 @@ class Exec {
 
  private:
   friend class Container;
+  struct Ending;
   Exec() = default;
+  static io::Task<void> await_end(std::shared_ptr<Channel> channel, std::shared_ptr<Ending> ending);
   int pid_ = 0;
   std::unique_ptr<io::Stream> in_, out_, err_;
   std::shared_ptr<Channel> channel_;
-  int terminal_ = -1;
+  std::shared_ptr<Ending> ending_;
+  sys::UniqueFd terminal_;
 };
 
 // A client of the container's own standard streams. What was written before is in the log.
@@ -98,18 +105,19 @@ class Attachment {
 class Runtime {
  public:
   struct Options {
-    std::string directory;            // one folder per container, mode 0700; on a tmpfs, by preference
-    std::string cgroup_root;          // "/kobuk-default": monitors live in <root>/monitors
-    std::string seccomp_cache;        // folder of compiled filters; empty: memory only
+    std::string directory;      // one folder per container, mode 0700; on a tmpfs, by preference
+    std::string cgroup_root;    // "/kobuk-default": monitors live in <root>/monitors
+    std::string seccomp_cache;  // folder of compiled filters; empty: memory only
   };
   static Result<std::unique_ptr<Runtime>> open(io::Loop& loop, Options options);
   ~Runtime();
 
   const sys::HostFacts& facts() const { return facts_; }
-  // Makes <directory>/<id>, starts a monitor, and returns when the container's namespaces, mounts and cgroup stand and
-  // its init waits for start(). On an error nothing is left. kAlreadyExists when the folder does.
+  // Makes <directory>/<id>, starts a monitor, and returns when the container's namespaces, mounts and cgroup
+  // stand and its init waits for start(). On an error nothing is left. kAlreadyExists when the folder does.
   io::Task<Result<std::unique_ptr<Container>>> create(ContainerSpec spec);
-  // Finds a container of an earlier daemon again, whatever happened to it. kNotFound when there is no such folder.
+  // Finds a container of an earlier daemon again, whatever happened to it. kNotFound when there is no such
+  // folder.
   io::Task<Result<std::unique_ptr<Container>>> adopt(std::string id);
   // The ids of all folders.
   Result<std::vector<std::string>> list() const;
@@ -120,11 +128,13 @@ class Runtime {
   friend class Container;
   Runtime(io::Loop& loop, Options options, sys::HostFacts facts);
   struct Launch;
+  Result<Launch> launch(const std::string& directory, const Plan& plan);
   io::Loop& loop_;
   Options options_;
   sys::HostFacts facts_;
   std::unique_ptr<SeccompCache> seccomp_;
-  sys::UniqueFd monitor_;  // the sealed program
+  sys::UniqueFd monitor_;   // the sealed program
+  sys::UniqueFd monitors_;  // the v2 cgroup of all monitors, where there is one
 };
 
 class Container {
@@ -154,8 +164,8 @@ class Container {
   io::Task<Result<void>> resume();
   io::Task<Result<void>> update(sys::CgroupLimits limits);
   io::Task<Result<sys::CgroupStats>> stats();
-  // Kills what still runs, ends the monitor, removes the cgroup and the folder. Other folders of the caller (overlay
-  // upper, logs) are the caller's. Doing it twice is fine.
+  // Kills what still runs, ends the monitor, removes the cgroup and the folder. Other folders of the caller
+  // (overlay upper, logs) are the caller's. Doing it twice is fine.
   io::Task<Result<void>> remove();
   // Called after every change of state(); one listener.
   void on_change(std::function<void(const ContainerState&)> listener) { listener_ = std::move(listener); }
@@ -163,18 +173,20 @@ class Container {
  private:
   friend class Runtime;
   Container(Runtime& runtime, std::string id);
-  io::Task<Result<std::string>> request(std::string message);
-  io::Task<Result<std::shared_ptr<Channel>>> open_channel();
+  io::Task<Result<void>> request(Request request);
+  Result<std::shared_ptr<Channel>> open_channel(std::string_view what);
+  io::Task<Result<void>> freeze(bool frozen);
   void take_state(ContainerState state);
-  void monitor_lost();
+  io::Task<void> clean_up_lost();  // of a container whose monitor died: takes its processes with it
+  void follow_events(std::shared_ptr<Channel> events);
   static io::Task<void> follow(std::shared_ptr<Channel> events, std::shared_ptr<Container*> self);
 
   Runtime& runtime_;
   std::string id_;
   std::string directory_;
   ContainerState state_;
-  std::shared_ptr<Channel> channel_;   // the connection that carries events
-  std::shared_ptr<Container*> self_;   // null inside once this is gone
+  std::shared_ptr<Channel> channel_;  // the connection that carries events
+  std::shared_ptr<Container*> self_;  // null inside once this is gone
   io::Event stopped_;
   std::function<void(const ContainerState&)> listener_;
 };

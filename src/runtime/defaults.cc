@@ -3,18 +3,29 @@
 namespace kobuk::runtime {
 
 uint64_t default_capabilities() {
-  static const uint64_t mask = *sys::capability_mask({"CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID",
-                                                      "SETUID", "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT",
-                                                      "KILL", "AUDIT_WRITE"});
+  static const uint64_t mask = *sys::capability_mask(
+      {"CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP",
+       "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"});
   return mask;
 }
 
-sys::CapabilitySets capability_sets(uint64_t mask) { return {.bounding = mask, .effective = mask, .permitted = mask}; }
+sys::CapabilitySets capability_sets(uint64_t mask) {
+  return {.bounding = mask, .effective = mask, .permitted = mask};
+}
 
 std::vector<std::string> default_masked_paths() {
-  return {"/proc/acpi",         "/proc/asound",      "/proc/interrupts", "/proc/kcore",   "/proc/keys",
-          "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",       "/proc/timer_list", "/proc/timer_stats",
-          "/sys/devices/virtual/powercap", "/sys/firmware"};
+  return {"/proc/acpi",
+          "/proc/asound",
+          "/proc/interrupts",
+          "/proc/kcore",
+          "/proc/keys",
+          "/proc/latency_stats",
+          "/proc/sched_debug",
+          "/proc/scsi",
+          "/proc/timer_list",
+          "/proc/timer_stats",
+          "/sys/devices/virtual/powercap",
+          "/sys/firmware"};
 }
 
 std::vector<std::string> default_readonly_paths() {
@@ -30,7 +41,10 @@ std::vector<Mount> default_mounts(uint64_t shm_bytes) {
   return {
       {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
       {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
-      {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+      {"/dev/pts",
+       "devpts",
+       "devpts",
+       {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
       {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}},
       {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "ro"}},
       {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
@@ -48,9 +62,13 @@ ContainerSpec default_container_spec(std::string id, const sys::HostFacts& facts
   spec.devices = default_devices();
   spec.masked_paths = default_masked_paths();
   spec.readonly_paths = default_readonly_paths();
-  spec.namespaces = {{NamespaceKind::kMount, ""}, {NamespaceKind::kPid, ""}, {NamespaceKind::kNetwork, ""},
-                     {NamespaceKind::kIpc, ""},   {NamespaceKind::kUts, ""}};
-  // On v1 a cgroup namespace would hide nothing that the read-only binds show anyway, and Docker has none there.
+  spec.namespaces = {{NamespaceKind::kMount, ""},
+                     {NamespaceKind::kPid, ""},
+                     {NamespaceKind::kNetwork, ""},
+                     {NamespaceKind::kIpc, ""},
+                     {NamespaceKind::kUts, ""}};
+  // On v1 a cgroup namespace would hide nothing that the read-only binds show anyway, and Docker has none
+  // there.
   if (facts.cgroups.mode == sys::CgroupMode::kV2) spec.namespaces.push_back({NamespaceKind::kCgroup, ""});
   if (facts.seccomp) spec.seccomp = default_seccomp(facts.machine, mask);
   return spec;
@@ -62,8 +80,11 @@ ContainerSpec default_sandbox_spec(std::string id, const sys::HostFacts& facts) 
   spec.pause = true;
   spec.process.no_new_privileges = true;
   spec.process.oom_score_adj = -998;  // the last to go: it holds the pod's namespaces
-  spec.namespaces = {{NamespaceKind::kMount, ""}, {NamespaceKind::kPid, ""}, {NamespaceKind::kNetwork, ""},
-                     {NamespaceKind::kIpc, ""},   {NamespaceKind::kUts, ""}};
+  spec.namespaces = {{NamespaceKind::kMount, ""},
+                     {NamespaceKind::kPid, ""},
+                     {NamespaceKind::kNetwork, ""},
+                     {NamespaceKind::kIpc, ""},
+                     {NamespaceKind::kUts, ""}};
   if (facts.seccomp) spec.seccomp = default_seccomp(facts.machine, 0);
   return spec;
 }

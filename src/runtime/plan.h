@@ -1,10 +1,12 @@
-// Plan: everything that makes a container, decided beforehand as data. make_plan() is pure; the monitor applies it.
+// Plan: everything that makes a container, decided beforehand as data. make_plan() is pure; the monitor
+// applies it.
 //
 //   KOBUK_TRY(Plan plan, make_plan(spec, facts));
 //   plan.seccomp_filter = …compiled spec.seccomp…;
 //   std::string bytes = encode_plan(plan);                  // to the monitor
 //
-// Targets of steps are paths in the container ("dev/pts", without the leading slash); sources are paths of the host.
+// Targets of steps are paths in the container ("dev/pts", without the leading slash); sources are paths of
+// the host.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,7 @@ namespace kobuk::runtime {
 
 // The steps of the container's init, in order, after it has been born in its new namespaces.
 struct SetPropagation {
-  uint64_t flags = 0;  // MS_* of "/" before anything is mounted
+  uint64_t flags = 0;  // MS_* of "/": the host's copy before PivotRoot, the container's own root after it
   bool operator==(const SetPropagation&) const = default;
 };
 struct RootOverlay {
@@ -41,15 +43,20 @@ struct RootEmpty {  // a small read-only tmpfs
 struct NewMount {
   std::string target, type, source;
   std::vector<sys::MountOption> options;
-  sys::MountChange change;  // attributes, then propagation
+  sys::MountChange change;  // attributes and propagation
   bool operator==(const NewMount&) const = default;
 };
 struct BindMount {
   std::string target, source;
   bool recursive = false;
-  sys::MountChange change;
-  bool optional = false;  // an absent source is fine
+  std::vector<sys::MountChange> changes;  // in order, before anybody sees the mount
+  bool optional = false;                  // an absent source is fine
   bool operator==(const BindMount&) const = default;
+};
+struct ChangeMount {  // the attributes of what is mounted at target
+  std::string target;
+  sys::MountChange change;
+  bool operator==(const ChangeMount&) const = default;
 };
 struct MakeNode {
   std::string path;
@@ -60,11 +67,6 @@ struct MakeNode {
 struct MakeLink {
   std::string path, target;
   bool operator==(const MakeLink&) const = default;
-};
-struct MakeDirectory {
-  std::string path;
-  uint32_t mode = 0755;
-  bool operator==(const MakeDirectory&) const = default;
 };
 struct OpenTerminal {  // of the container's devpts; also /dev/console; its master goes to the monitor
   bool operator==(const OpenTerminal&) const = default;
@@ -98,9 +100,9 @@ struct PivotRoot {
   bool operator==(const PivotRoot&) const = default;
 };
 
-using Step = std::variant<SetPropagation, RootOverlay, RootDirectory, RootEmpty, NewMount, BindMount, MakeNode, MakeLink,
-                          MakeDirectory, OpenTerminal, SetHostname, LoopbackUp, SetSysctl, MaskPath, ReadonlyPath,
-                          ReadonlyRoot, NewCgroupNamespace, PivotRoot>;
+using Step = std::variant<SetPropagation, RootOverlay, RootDirectory, RootEmpty, NewMount, BindMount,
+                          ChangeMount, MakeNode, MakeLink, OpenTerminal, SetHostname, LoopbackUp, SetSysctl,
+                          MaskPath, ReadonlyPath, ReadonlyRoot, NewCgroupNamespace, PivotRoot>;
 
 struct JoinNamespace {
   uint64_t kind = 0;  // CLONE_NEW*
@@ -126,19 +128,22 @@ struct ProcessPlan {
   std::string seccomp_filter;  // an array of sock_filter; empty: none
 };
 
+// The order of steps is part of the plan. Sources of bind mounts are opened before the first step, so that
+// shared ones stay peers of the host's mounts although everything else is cut off from the host.
 struct Plan {
   std::string id;
   uint64_t clone_flags = 0;  // CLONE_NEW* at birth
   std::vector<JoinNamespace> joins;
-  sys::CgroupPlan cgroup;    // path empty: none
+  sys::CgroupPlan cgroup;  // path empty: none
   std::vector<Step> steps;
   bool pause = false;
   ProcessPlan process;
   bool stdin_open = false;
   bool stdin_once = false;
   LogConfig log;
-  bool kill_rest = false;    // without a pid namespace of its own: when init ends, the rest of the group is killed
-  std::string memory_events; // the control file that counts OOM kills; empty: not known
+  bool kill_rest =
+      false;  // without a pid namespace of its own: when init ends, the rest of the group is killed
+  std::string memory_events;  // the control file that counts OOM kills; empty: not known
 };
 
 // kInvalid for a spec that makes no sense, kUnsupported for what the host lacks; both say what to change.
@@ -150,7 +155,7 @@ Result<Plan> decode_plan(std::string_view bytes);  // kDataLoss; bounded, fuzzed
 std::string encode_process(const ProcessPlan& process);
 Result<ProcessPlan> decode_process(std::string_view bytes);
 
-std::string describe(const Step& step);   // one line, for errors and golden tests
+std::string describe(const Step& step);  // one line, for errors and golden tests
 std::string describe(const Plan& plan);
 
 }  // namespace kobuk::runtime

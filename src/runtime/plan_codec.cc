@@ -33,10 +33,10 @@ template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std:
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::MountOption> { all(a, v.key, v.value); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::MountChange> { all(a, v.set, v.clear, v.propagation, v.recursive); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, NewMount> { all(a, v.target, v.type, v.source, v.options, v.change); }
-template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, BindMount> { all(a, v.target, v.source, v.recursive, v.change, v.optional); }
+template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, BindMount> { all(a, v.target, v.source, v.recursive, v.changes, v.optional); }
+template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, ChangeMount> { all(a, v.target, v.change); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, MakeNode> { all(a, v.path, v.mode, v.major, v.minor, v.uid, v.gid); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, MakeLink> { all(a, v.path, v.target); }
-template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, MakeDirectory> { all(a, v.path, v.mode); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, SetHostname> { all(a, v.name, v.domain); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, SetSysctl> { all(a, v.path, v.value); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, MaskPath> { all(a, v.path); }
@@ -131,6 +131,8 @@ Result<T> decode(std::string_view bytes, std::string_view what) {
 std::string encode_plan(const Plan& plan) { return encode(plan); }
 Result<Plan> decode_plan(std::string_view bytes) { return decode<Plan>(bytes, "plan"); }
 std::string encode_process(const ProcessPlan& process) { return encode(process); }
-Result<ProcessPlan> decode_process(std::string_view bytes) { return decode<ProcessPlan>(bytes, "process plan"); }
+Result<ProcessPlan> decode_process(std::string_view bytes) {
+  return decode<ProcessPlan>(bytes, "process plan");
+}
 
 }  // namespace kobuk::runtime

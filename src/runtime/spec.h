@@ -1,5 +1,5 @@
-// ContainerSpec: what a container is to be, modelled on the OCI runtime-spec's config.json (its Linux part). Filled by
-// the engine, turned into a Plan by plan.h.
+// ContainerSpec: what a container is to be, modelled on the OCI runtime-spec's config.json (its Linux part).
+// Filled by the engine, turned into a Plan by plan.h.
 //
 //   ContainerSpec spec = default_container_spec("4f2a", facts);    // runtime/defaults.h
 //   spec.rootfs.lower = {layer_top, layer_base};
@@ -24,9 +24,9 @@ struct User {
   uint32_t uid = 0;
   uint32_t gid = 0;
   std::vector<uint32_t> additional_gids;
-  // As in an image's config: "name", "name:group", "1000", "1000:1000". Not empty: looked up in the container's own
-  // /etc/passwd and /etc/group when it starts (before anything of it runs), in place of uid and gid, and the groups
-  // that list the user are added. HOME is set when env has none.
+  // As in an image's config: "name", "name:group", "1000", "1000:1000". Not empty: looked up in the
+  // container's own /etc/passwd and /etc/group when it starts (before anything of it runs), in place of uid
+  // and gid, and the groups that list the user are added. HOME is set when env has none.
   std::string name;
 };
 
@@ -56,8 +56,8 @@ struct Process {
 };
 
 struct Rootfs {
-  // Either an overlay: `lower` from the top layer down, and `upper` and `work` (empty: read-only). It is mounted in the
-  // container's own mount namespace, so the host never sees it.
+  // Either an overlay: `lower` from the top layer down, and `upper` and `work` (empty: read-only). It is
+  // mounted in the container's own mount namespace, so the host never sees it.
   std::vector<std::string> lower;
   std::string upper;
   std::string work;
@@ -93,16 +93,16 @@ struct Device {
 enum class LogFormat : uint8_t { kNone, kJsonFile, kCri };
 struct LogConfig {
   LogFormat format = LogFormat::kNone;
-  std::string path;            // its folder must exist
-  uint64_t max_bytes = 0;      // 0: never rotated
-  uint32_t max_files = 1;      // the current one and its rotated predecessors path.1, path.2, …
+  std::string path;        // its folder must exist
+  uint64_t max_bytes = 0;  // 0: never rotated
+  uint32_t max_files = 1;  // the current one and its rotated predecessors path.1, path.2, …
 };
 
 struct ContainerSpec {
   std::string id;  // [a-zA-Z0-9][a-zA-Z0-9_.-]*
   Process process;
-  // The process is a built-in one that holds the namespaces, reaps orphans and ends on SIGTERM or SIGINT: what a pod
-  // sandbox needs. Rootfs and args are not used.
+  // The process is a built-in one that holds the namespaces, reaps orphans and ends on SIGTERM or SIGINT:
+  // what a pod sandbox needs. Rootfs and args are not used.
   bool pause = false;
   Rootfs rootfs;
   std::vector<Mount> mounts;  // in order
@@ -117,8 +117,8 @@ struct ContainerSpec {
   std::string cgroup_path;  // "/kobuk-default/docker/<id>"; empty: stays in the monitor's group
   sys::CgroupLimits limits;
   std::optional<sys::SeccompProfile> seccomp;  // nothing: unconfined
-  bool stdin_open = false;   // else standard input is /dev/null
-  bool stdin_once = false;   // standard input closes when the first attached client leaves
+  bool stdin_open = false;                     // else standard input is /dev/null
+  bool stdin_once = false;                     // standard input closes when the first attached client leaves
   LogConfig log;
 };
 

@@ -1,5 +1,6 @@
-// The binary form in which plans and messages cross to the monitor: little-endian integers and length-prefixed texts,
-// no alignment, no names. Both ends are built together; a version number at the front refuses others.
+// The binary form in which plans and messages cross to the monitor: little-endian integers and
+// length-prefixed texts, no alignment, no names. Both ends are built together; a version number at the front
+// refuses others.
 #pragma once
 
 #include <bit>
@@ -17,10 +18,8 @@ static_assert(std::endian::native == std::endian::little, "the wire form is the 
 class Encoder {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
-  void put(T value) {
-    out_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  void put(T value) { out_.append(reinterpret_cast<const char*>(&value), sizeof value); }
   void put(std::string_view text) {
     put(static_cast<uint32_t>(text.size()));
     out_.append(text);
@@ -42,7 +41,7 @@ class Decoder {
  public:
   explicit Decoder(std::string_view bytes) : rest_(bytes) {}
   template <class T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void get(T& value) {
     if (rest_.size() < sizeof value) return fail();
     if constexpr (std::is_same_v<T, bool>) {

@@ -17,10 +17,14 @@ namespace kobuk::sys {
 
 std::string_view cgroup_mode_name(CgroupMode mode) {
   switch (mode) {
-    case CgroupMode::kNone: return "none";
-    case CgroupMode::kV1: return "v1";
-    case CgroupMode::kHybrid: return "hybrid";
-    case CgroupMode::kV2: return "v2";
+    case CgroupMode::kNone:
+      return "none";
+    case CgroupMode::kV1:
+      return "v1";
+    case CgroupMode::kHybrid:
+      return "hybrid";
+    case CgroupMode::kV2:
+      return "v2";
   }
   return "?";
 }
@@ -57,13 +61,17 @@ CgroupFacts parse_cgroup_facts(std::string_view mountinfo, std::string_view self
       if (facts.v2() != nullptr) continue;
     } else {
       for (std::string_view option : split(after[2], ',')) {
-        static constexpr std::string_view kNot[] = {"rw", "ro", "noprefix", "clone_children", "xattr", "favordynmods",
-                                                    "nofavordynmods", "cpuset_v2_mode", "release_agent"};
+        static constexpr std::string_view kNot[] = {
+            "rw",           "ro",           "noprefix",       "clone_children",
+            "xattr",        "favordynmods", "nofavordynmods", "cpuset_v2_mode",
+            "release_agent"};
         std::string_view key = option.substr(0, option.starts_with("name=") ? option.npos : option.find('='));
-        if (std::find(std::begin(kNot), std::end(kNot), key) == std::end(kNot)) h.controllers.emplace_back(key);
+        if (std::find(std::begin(kNot), std::end(kNot), key) == std::end(kNot))
+          h.controllers.emplace_back(key);
       }
-      bool known = h.controllers.empty() || std::any_of(facts.hierarchies.begin(), facts.hierarchies.end(),
-                                                        [&](const auto& o) { return o.controllers == h.controllers; });
+      bool known =
+          h.controllers.empty() || std::any_of(facts.hierarchies.begin(), facts.hierarchies.end(),
+                                               [&](const auto& o) { return o.controllers == h.controllers; });
       if (known) continue;  // the same hierarchy mounted twice
       any_v1 = any_v1 || !h.controllers[0].starts_with("name=");
     }
@@ -158,11 +166,14 @@ Result<void> make_cgroup(const CgroupPlan& plan) {
 }
 
 Result<void> join_cgroup(const CgroupPlan& plan, pid_t pid) {
-  for (const std::string& directory : plan.join) KOBUK_CHECK(write_existing(directory + "/cgroup.procs", cat(pid)));
+  for (const std::string& directory : plan.join)
+    KOBUK_CHECK(write_existing(directory + "/cgroup.procs", cat(pid)));
   return {};
 }
 
-Result<UniqueFd> open_cgroup(const std::string& directory) { return open_file(directory, O_RDONLY | O_DIRECTORY); }
+Result<UniqueFd> open_cgroup(const std::string& directory) {
+  return open_file(directory, O_RDONLY | O_DIRECTORY);
+}
 
 std::string Cgroup::directory(std::string_view controller) const {
   const CgroupHierarchy* h = facts_.find(controller);
@@ -197,7 +208,7 @@ template <class F>
 void visit_groups(const std::string& directory, F&& visit, int depth = 0) {
   if (depth > 64) return;
   if (UniqueFd fd{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}) {
-    struct stat st{};
+    struct stat st {};
     // A group's link count is 2 + its children: most have none, and are not read.
     if (fstat(fd.get(), &st) == 0 && st.st_nlink != 2) {
       auto names = list_directory(directory);
@@ -234,14 +245,43 @@ Result<std::vector<pid_t>> Cgroup::processes() const {
   return out;
 }
 
-Result<void> Cgroup::freeze(bool frozen) const {
+Result<CgroupWrite> Cgroup::freeze_write(bool frozen) const {
   if (const CgroupHierarchy* v2 = facts_.v2()) {
     std::string group = v2->mount_point + path_;
-    if (sys::exists(group)) return write_existing(group + "/cgroup.freeze", frozen ? "1" : "0");
+    if (sys::exists(group)) return CgroupWrite{group + "/cgroup.freeze", frozen ? "1" : "0", false};
   }
   std::string group = directory("freezer");
   if (group.empty()) return fail(Code::kUnsupported, "pausing needs cgroup v2 or the freezer controller");
-  return write_existing(group + "/freezer.state", frozen ? "FROZEN" : "THAWED");
+  return CgroupWrite{group + "/freezer.state", frozen ? "FROZEN" : "THAWED", false};
+}
+
+Result<void> Cgroup::freeze(bool frozen) const {
+  KOBUK_TRY(CgroupWrite write, freeze_write(frozen));
+  return write_existing(write.file, write.value);
+}
+
+Result<void> Cgroup::wait_frozen(int timeout_ms) const {
+  KOBUK_TRY(CgroupWrite write, freeze_write(true));
+  bool v2 = write.file.ends_with("/cgroup.freeze");
+  std::string file = v2 ? write.file.substr(0, write.file.rfind('/')) + "/cgroup.events" : write.file;
+  int64_t deadline = now_ms() + timeout_ms;
+  KOBUK_TRY(UniqueFd events, open_file(file, O_RDONLY));
+  for (int wait = 1;; wait = std::min(wait * 2, 50)) {
+    if (lseek(events.get(), 0, SEEK_SET) != 0) return fail_errno(errno, cat("read ", file));
+    KOBUK_TRY(std::string text, read_all(events.get(), file, 4096));
+    if (v2 ? text.find("frozen 1") != text.npos : trim(text) == "FROZEN") return {};
+    int64_t left = deadline - now_ms();
+    if (left <= 0) return fail(Code::kTimeout, "the cgroup ", path_, " does not come to rest");
+    if (v2) {
+      pollfd p{events.get(), POLLPRI, 0};
+      poll(&p, 1, static_cast<int>(left));
+    } else {
+      // v1 tells nobody, and a process that was in the way is only tried again on the next write.
+      timespec pause{0, wait * 1'000'000L};
+      nanosleep(&pause, nullptr);
+      KOBUK_CHECK(write_existing(write.file, write.value));
+    }
+  }
 }
 
 Result<void> Cgroup::signal_all(int signal) const {
@@ -260,8 +300,10 @@ Result<void> Cgroup::kill(int timeout_ms) const {
     for (pid_t pid : pids) ::kill(pid, SIGKILL);
     (void)freeze(false);  // a frozen process dies only when thawed, on v1
     if (now_ms() > deadline)
-      return fail(Code::kTimeout, pids.size(), " processes of the cgroup ", path_, " do not end, the first is ", pids[0]);
-    timespec pause{0, wait * 1'000'000L};  // the kernel offers no event for "the group is empty" that v1 has too
+      return fail(Code::kTimeout, pids.size(), " processes of the cgroup ", path_,
+                  " do not end, the first is ", pids[0]);
+    timespec pause{0,
+                   wait * 1'000'000L};  // the kernel offers no event for "the group is empty" that v1 has too
     nanosleep(&pause, nullptr);
   }
 }
@@ -270,7 +312,8 @@ Result<void> Cgroup::remove() const {
   Result<void> result;
   for (const std::string& directory : directories()) {
     visit_groups(directory, [&](const std::string& d) {
-      // EBUSY for a moment after the last process was reaped: the kernel takes it out of the group a little later.
+      // EBUSY for a moment after the last process was reaped: the kernel takes it out of the group a little
+      // later.
       for (int attempt = 0; rmdir(d.c_str()) != 0; ++attempt) {
         if (errno == ENOENT) return;
         if (errno != EBUSY || attempt == 100) {

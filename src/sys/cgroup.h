@@ -5,9 +5,10 @@
 //   KOBUK_TRY(CgroupStats stats, group.stats());
 //   KOBUK_CHECK(group.kill()); KOBUK_CHECK(group.remove());
 //
-// A path is absolute and means the same folder below every hierarchy. In hybrid mode the v2 tree, though it has no
-// controllers, is where processes are born, counted and killed. Absent groups are not an error for remove() and
-// kill(). Blocking (a move between groups waits for the kernel, up to some milliseconds). Any thread.
+// A path is absolute and means the same folder below every hierarchy. In hybrid mode the v2 tree, though it
+// has no controllers, is where processes are born, counted and killed. Absent groups are not an error for
+// remove() and kill(). Blocking (a move between groups waits for the kernel, up to some milliseconds). Any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,7 @@ std::string_view cgroup_mode_name(CgroupMode mode);  // "none", "v1", "hybrid", 
 struct CgroupHierarchy {
   std::string mount_point;               // "/sys/fs/cgroup/memory"
   std::vector<std::string> controllers;  // "memory", or "name=systemd"; of v2: those available at its root
-  std::string own;                       // our process' group in it, relative to the mount: "/" or "/user.slice"
+  std::string own;  // our process' group in it, relative to the mount: "/" or "/user.slice"
   bool v2 = false;
   bool has(std::string_view controller) const;
   bool operator==(const CgroupHierarchy&) const = default;
@@ -41,7 +42,8 @@ struct CgroupFacts {
   const CgroupHierarchy* v2() const;                               // nullptr: no v2 tree is mounted
   bool operator==(const CgroupFacts&) const = default;
 };
-// From the texts of /proc/self/mountinfo and /proc/self/cgroup. v2 controllers are added by read_cgroup_facts().
+// From the texts of /proc/self/mountinfo and /proc/self/cgroup. v2 controllers are added by
+// read_cgroup_facts().
 CgroupFacts parse_cgroup_facts(std::string_view mountinfo, std::string_view self_cgroup);
 Result<CgroupFacts> read_cgroup_facts();
 
@@ -73,17 +75,20 @@ struct CgroupPlan {
   std::string path;
   std::vector<std::string> directories;  // to be made, parents first
   std::vector<CgroupWrite> delegations;  // v2: controllers switched on for children, where they are not yet
-  std::vector<std::string> cpusets;      // v1 cpuset folders to be filled from their parent: they are born unusable
+  std::vector<std::string>
+      cpusets;  // v1 cpuset folders to be filled from their parent: they are born unusable
   std::vector<CgroupWrite> limits;
-  std::string born_in;                   // v2 directory for CLONE_INTO_CGROUP; empty without v2
-  std::vector<std::string> join;         // v1 directories whose cgroup.procs takes the process after birth
+  std::string born_in;            // v2 directory for CLONE_INTO_CGROUP; empty without v2
+  std::vector<std::string> join;  // v1 directories whose cgroup.procs takes the process after birth
   bool operator==(const CgroupPlan&) const = default;
 };
-// kUnsupported names the controller when a limit needs one that the host lacks. kInvalid for a path with "..".
+// kUnsupported names the controller when a limit needs one that the host lacks. kInvalid for a path with
+// "..".
 Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path, const CgroupLimits& limits);
-Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std::string& path, const CgroupLimits& limits);
+Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std::string& path,
+                                             const CgroupLimits& limits);
 
-Result<void> make_cgroup(const CgroupPlan& plan);         // leaves nothing behind when it fails
+Result<void> make_cgroup(const CgroupPlan& plan);             // leaves nothing behind when it fails
 Result<void> join_cgroup(const CgroupPlan& plan, pid_t pid);  // the v1 part
 Result<void> apply_writes(const std::vector<CgroupWrite>& writes);
 
@@ -93,14 +98,14 @@ struct CgroupStats {
   uint64_t cpu_system_ns = 0;
   uint64_t throttled_periods = 0;
   uint64_t throttled_ns = 0;
-  uint64_t memory_usage = 0;          // bytes, with page cache
-  uint64_t memory_working_set = 0;    // usage without inactive file pages: what the kubelet reports
+  uint64_t memory_usage = 0;        // bytes, with page cache
+  uint64_t memory_working_set = 0;  // usage without inactive file pages: what the kubelet reports
   uint64_t memory_rss = 0;
-  uint64_t memory_limit = 0;          // 0: none
+  uint64_t memory_limit = 0;  // 0: none
   uint64_t memory_page_faults = 0;
   uint64_t memory_major_page_faults = 0;
   uint64_t pids = 0;
-  uint64_t pids_limit = 0;            // 0: none
+  uint64_t pids_limit = 0;  // 0: none
   uint64_t io_read_bytes = 0;
   uint64_t io_write_bytes = 0;
 };
@@ -117,6 +122,9 @@ class Cgroup {
   Result<std::vector<pid_t>> processes() const;  // of this group and those below it
   Result<uint64_t> oom_kills() const;
   Result<void> freeze(bool frozen) const;
+  Result<CgroupWrite> freeze_write(bool frozen) const;  // what freeze() writes, for somebody else to do
+  // Blocks until everything inside stands still. kTimeout.
+  Result<void> wait_frozen(int timeout_ms) const;
   // SIGKILL to everything inside and below; returns when nothing is left or after `timeout_ms` with kTimeout.
   Result<void> kill(int timeout_ms = 5000) const;
   Result<void> signal_all(int signal) const;

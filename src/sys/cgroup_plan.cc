@@ -1,4 +1,5 @@
-// Which folders and writes make a control group: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of Linux.
+// Which folders and writes make a control group: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of
+// Linux.
 #include <algorithm>
 
 #include "sys/cgroup.h"
@@ -11,13 +12,13 @@ constexpr std::string_view kLimitControllers[] = {"cpuset", "cpu", "io", "memory
 
 std::string text_of(int64_t value, bool v2) { return value < 0 ? (v2 ? "max" : "-1") : cat(value); }
 
-// cpu.shares 2…262144 (default 1024) to cpu.weight 1…10000 (default 100): the mapping that runc and crun settled on,
-// which keeps both defaults on each other.
+// cpu.shares 2…262144 (default 1024) to cpu.weight 1…10000 (default 100): the mapping that runc and crun
+// settled on, which keeps both defaults on each other.
 uint64_t weight_of_shares(uint64_t shares) {
   if (shares <= 2) return 1;
   if (shares >= 262144) return 10000;
-  // 10^((log2(s)^2 + 125·log2(s)) / 612 − 7/34), by integer steps of the table would be coarse; doubles are exact
-  // enough here, and libm is not worth linking for it.
+  // 10^((log2(s)^2 + 125·log2(s)) / 612 − 7/34), by integer steps of the table would be coarse; doubles are
+  // exact enough here, and libm is not worth linking for it.
   auto log2_of = [](double x) {
     double whole = 0;
     while (x >= 2) x /= 2, whole += 1;
@@ -46,20 +47,22 @@ class LimitWriter {
  public:
   LimitWriter(const CgroupFacts& facts, const std::string& path) : facts_(facts), path_(path) {}
 
-  void set(std::string_view controller, std::string_view v1_file, std::string v1_value, std::string_view v2_file,
-           std::string v2_value, bool optional = false) {
+  void set(std::string_view controller, std::string_view v1_file, std::string v1_value,
+           std::string_view v2_file, std::string v2_value, bool optional = false) {
     const CgroupHierarchy* h = facts_.find(controller);
     if (h == nullptr) {
       if (!optional && missing_.empty()) missing_ = controller;
       return;
     }
     std::string_view file = h->v2 ? v2_file : v1_file;
-    if (!file.empty()) writes_.push_back({cat(h->mount_point, path_, '/', file), h->v2 ? v2_value : v1_value, optional});
+    if (!file.empty())
+      writes_.push_back({cat(h->mount_point, path_, '/', file), h->v2 ? v2_value : v1_value, optional});
   }
 
   Result<std::vector<CgroupWrite>> take() && {
     if (!missing_.empty())
-      return fail(Code::kUnsupported, "a limit needs the cgroup controller ", missing_, ", which this host does not offer; ",
+      return fail(Code::kUnsupported, "a limit needs the cgroup controller ", missing_,
+                  ", which this host does not offer; ",
                   "enable it on the kernel command line or drop the limit");
     return std::move(writes_);
   }
@@ -74,13 +77,15 @@ bool valid_path(std::string_view path) {
   if (path.size() < 2 || path.size() > 2048 || path[0] != '/') return false;
   auto parts = split(path.substr(1), '/');
   return std::none_of(parts.begin(), parts.end(), [](std::string_view p) {
-    return p.empty() || p == "." || p == ".." || p.size() > 255 || p.find('\0') != p.npos || p.find('\n') != p.npos;
+    return p.empty() || p == "." || p == ".." || p.size() > 255 || p.find('\0') != p.npos ||
+           p.find('\n') != p.npos;
   });
 }
 
 }  // namespace
 
-Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std::string& path, const CgroupLimits& l) {
+Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std::string& path,
+                                             const CgroupLimits& l) {
   LimitWriter w(facts, path);
   if (l.cpuset_cpus) w.set("cpuset", "cpuset.cpus", *l.cpuset_cpus, "cpuset.cpus", *l.cpuset_cpus);
   if (l.cpuset_mems) w.set("cpuset", "cpuset.mems", *l.cpuset_mems, "cpuset.mems", *l.cpuset_mems);
@@ -92,11 +97,15 @@ Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std
     uint64_t period = l.cpu_period_us.value_or(100000);
     int64_t quota = l.cpu_quota_us.value_or(-1);
     w.set("cpu", "cpu.cfs_period_us", cat(period), "", "");
-    w.set("cpu", "cpu.cfs_quota_us", cat(quota <= 0 ? -1 : quota), "cpu.max", cat(quota <= 0 ? "max" : cat(quota), ' ', period));
+    w.set("cpu", "cpu.cfs_quota_us", cat(quota <= 0 ? -1 : quota), "cpu.max",
+          cat(quota <= 0 ? "max" : cat(quota), ' ', period));
   }
-  if (l.memory_low) w.set("memory", "memory.soft_limit_in_bytes", cat(*l.memory_low), "memory.low", text_of(*l.memory_low, true));
+  if (l.memory_low)
+    w.set("memory", "memory.soft_limit_in_bytes", cat(*l.memory_low), "memory.low",
+          text_of(*l.memory_low, true));
   if (l.memory_max)
-    w.set("memory", "memory.limit_in_bytes", text_of(*l.memory_max, false), "memory.max", text_of(*l.memory_max, true));
+    w.set("memory", "memory.limit_in_bytes", text_of(*l.memory_max, false), "memory.max",
+          text_of(*l.memory_max, true));
   if (l.memory_swap_max) {
     bool bounded = *l.memory_swap_max >= 0 && l.memory_max && *l.memory_max >= 0;
     // Optional: kernels without swap accounting have no such file, and no swap to limit.
@@ -104,25 +113,29 @@ Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std
           "memory.swap.max", text_of(*l.memory_swap_max, true), true);
   }
   if (l.pids_max)
-    w.set("pids", "pids.max", *l.pids_max <= 0 ? "max" : cat(*l.pids_max), "pids.max", *l.pids_max <= 0 ? "max" : cat(*l.pids_max));
+    w.set("pids", "pids.max", *l.pids_max <= 0 ? "max" : cat(*l.pids_max), "pids.max",
+          *l.pids_max <= 0 ? "max" : cat(*l.pids_max));
   const CgroupHierarchy* v2 = facts.v2();
   for (const auto& [file, value] : l.unified) {
-    if (file.find('/') != file.npos || file.empty() || file[0] == '.') return fail(Code::kInvalid, "cgroup file ", go_quote(file));
+    if (file.find('/') != file.npos || file.empty() || file[0] == '.')
+      return fail(Code::kInvalid, "cgroup file ", go_quote(file));
     if (v2 == nullptr) return fail(Code::kUnsupported, "unified cgroup settings need cgroup v2");
     w.writes_.push_back({cat(v2->mount_point, path, '/', file), value, false});
   }
   return std::move(w).take();
 }
 
-Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path, const CgroupLimits& limits) {
+Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path,
+                               const CgroupLimits& limits) {
   if (!valid_path(path)) return fail(Code::kInvalid, "invalid cgroup path ", go_quote(path));
   CgroupPlan plan;
   plan.path = path;
   std::vector<std::string> levels;  // "/a", "/a/b", …
-  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) levels.push_back(path.substr(0, at));
+  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1))
+    levels.push_back(path.substr(0, at));
   levels.push_back(path);
-  // Each v1 hierarchy costs folders and a move: only those that are counted or limited. The v2 tree, where there is
-  // one, kills and freezes; else the freezer does.
+  // Each v1 hierarchy costs folders and a move: only those that are counted or limited. The v2 tree, where
+  // there is one, kills and freezes; else the freezer does.
   auto wanted = [&](const CgroupHierarchy& h) {
     if (h.v2 || h.has("memory") || h.has("cpu") || h.has("cpuacct") || h.has("pids")) return true;
     if (h.has("cpuset")) return limits.cpuset_cpus.has_value() || limits.cpuset_mems.has_value();

@@ -1,4 +1,5 @@
-// Reads counters of a control group: cgroup-v2.rst "Controllers", and cgroup-v1/{memory,cpuacct,pids,blkio-controller}.rst.
+// Reads counters of a control group: cgroup-v2.rst "Controllers", and
+// cgroup-v1/{memory,cpuacct,pids,blkio-controller}.rst.
 #include <algorithm>
 #include <cstdlib>
 
@@ -22,7 +23,8 @@ uint64_t number_of(const std::string& directory, std::string_view file) {
 uint64_t field(std::string_view text, std::string_view key) {
   for (std::string_view line : split(text, '\n')) {
     size_t space = line.find(' ');
-    if (space != line.npos && line.substr(0, space) == key) return parse_uint(line.substr(space + 1)).value_or(0);
+    if (space != line.npos && line.substr(0, space) == key)
+      return parse_uint(line.substr(space + 1)).value_or(0);
   }
   return 0;
 }

@@ -28,7 +28,7 @@ Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
 
 Result<std::string> read_all(int fd, std::string_view what, size_t max) {
   std::string out;
-  struct stat st{};
+  struct stat st {};
   // One more than the size, so that the end is seen without growing; files of /proc say 0.
   size_t step = fstat(fd, &st) == 0 && st.st_size > 0 ? static_cast<size_t>(st.st_size) + 1 : 4096;
   while (true) {
@@ -76,27 +76,38 @@ Result<void> write_existing(const std::string& path, std::string_view bytes) {
   return {};
 }
 
-Result<void> write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode) {
+namespace {
+
+Result<void> replace(const std::string& path, std::string_view bytes, mode_t mode, bool durable) {
   std::string temporary = cat(path, ".new-", random_hex(8));
   auto written = [&]() -> Result<void> {
     KOBUK_TRY(UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode));
     KOBUK_CHECK(write_all(fd.get(), bytes, temporary));
-    if (fsync(fd.get()) != 0) return fail_errno(errno, cat("fsync ", temporary));
+    if (durable && fsync(fd.get()) != 0) return fail_errno(errno, cat("fsync ", temporary));
     if (rename(temporary.c_str(), path.c_str()) != 0) return fail_errno(errno, cat("rename to ", path));
     return {};
   }();
-  if (!written) {
-    unlink(temporary.c_str());
-    return written;
-  }
+  if (!written) unlink(temporary.c_str());
+  return written;
+}
+
+}  // namespace
+
+Result<void> write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode) {
+  KOBUK_CHECK(replace(path, bytes, mode, true));
   size_t slash = path.rfind('/');
-  KOBUK_TRY(UniqueFd folder, open_file(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY));
+  KOBUK_TRY(UniqueFd folder,
+            open_file(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY));
   if (fsync(folder.get()) != 0) return fail_errno(errno, cat("fsync the folder of ", path));
   return {};
 }
 
+Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode) {
+  return replace(path, bytes, mode, false);
+}
+
 bool exists(const std::string& path) {
-  struct stat st{};
+  struct stat st {};
   return lstat(path.c_str(), &st) == 0;
 }
 
@@ -109,7 +120,7 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
     if (mkdir(path.c_str(), mode) == 0) return {};
   }
   int error = errno;
-  struct stat st{};
+  struct stat st {};
   if (error == EEXIST && stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return {};
   return fail_errno(error, cat("mkdir ", path));
 }
@@ -130,22 +141,27 @@ Result<std::vector<std::string>> list_directory_fd(UniqueFd fd, std::string_view
   return names;
 }
 
-Result<void> remove_at(int parent, const std::string& name, const std::string& shown, dev_t device, int depth) {
+Result<void> remove_at(int parent, const std::string& name, const std::string& shown, dev_t device,
+                       int depth) {
   if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return fail_errno(errno, cat("remove ", shown));
   int unlink_error = errno;
-  struct stat st{};
-  if (fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, cat("stat ", shown));
+  struct stat st {};
+  if (fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, cat("stat ", shown));
   if (!S_ISDIR(st.st_mode)) return fail_errno(unlink_error, cat("remove ", shown));
-  if (device != 0 && st.st_dev != device) return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
+  if (device != 0 && st.st_dev != device)
+    return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
   if (depth > 512) return fail(Code::kTooLarge, "remove ", shown, ": nested too deeply");
   UniqueFd dir(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dir) return fail_errno(errno, cat("open ", shown));
   UniqueFd list(openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!list) return fail_errno(errno, cat("open ", shown));
   KOBUK_TRY(auto names, list_directory_fd(std::move(list), shown));
-  for (const std::string& child : names) KOBUK_CHECK(remove_at(dir.get(), child, cat(shown, '/', child), st.st_dev, depth + 1));
-  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return fail_errno(errno, cat("rmdir ", shown));
+  for (const std::string& child : names)
+    KOBUK_CHECK(remove_at(dir.get(), child, cat(shown, '/', child), st.st_dev, depth + 1));
+  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return fail_errno(errno, cat("rmdir ", shown));
   return {};
 }
 

@@ -12,8 +12,11 @@ Result<std::pair<int, int>> parse_kernel_release(std::string_view release) {
   size_t dot = release.find('.');
   size_t end = dot == release.npos ? dot : release.find_first_not_of("0123456789", dot + 1);
   auto major = parse_uint(release.substr(0, dot));
-  auto minor = dot == release.npos ? std::nullopt : parse_uint(release.substr(dot + 1, end == release.npos ? end : end - dot - 1));
-  if (!major || !minor || *major > 1000 || *minor > 1000) return fail(Code::kInvalid, "kernel release ", go_quote(release));
+  auto minor = dot == release.npos
+                   ? std::nullopt
+                   : parse_uint(release.substr(dot + 1, end == release.npos ? end : end - dot - 1));
+  if (!major || !minor || *major > 1000 || *minor > 1000)
+    return fail(Code::kInvalid, "kernel release ", go_quote(release));
   return std::pair(static_cast<int>(*major), static_cast<int>(*minor));
 }
 
@@ -26,7 +29,8 @@ Result<HostFacts> read_host_facts() {
   facts.kernel_minor = version.second;
   facts.machine = names.machine;
   if (!facts.kernel_at_least(5, 15))
-    return fail(Code::kUnsupported, "Linux ", std::string_view(names.release), " is too old: containers need 5.15 or newer");
+    return fail(Code::kUnsupported, "Linux ", std::string_view(names.release),
+                " is too old: containers need 5.15 or newer");
   KOBUK_TRY(facts.cgroups, read_cgroup_facts());
   facts.seccomp = exists("/proc/sys/kernel/seccomp");
   auto apparmor = read_file("/sys/module/apparmor/parameters/enabled", 64);

@@ -1,4 +1,5 @@
-// HostFacts: what this host can do. Read once at start and passed in, so that decisions are pure and tests state them.
+// HostFacts: what this host can do. Read once at start and passed in, so that decisions are pure and tests
+// state them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@ struct HostFacts {
   CgroupFacts cgroups;
   bool seccomp = false;
   bool apparmor = false;
-  int last_capability = 0;  // highest that this kernel knows
+  int last_capability = 0;        // highest that this kernel knows
   uint64_t own_capabilities = 0;  // our bounding set: no container can have more
 
   bool kernel_at_least(int major, int minor) const {

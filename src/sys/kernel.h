@@ -1,9 +1,10 @@
-// Kernel: the calls by which a plan is applied to a container being born. The applier (runtime) speaks only to this
-// interface, so that tests can record what it does and let the n-th call fail (sys/testing/fake_kernel.h).
+// Kernel: the calls by which a plan is applied to a container being born. The applier (runtime) speaks only
+// to this interface, so that tests can record what it does and let the n-th call fail
+// (sys/testing/fake_kernel.h).
 //
-// Mounts go by descriptors from the look-up of the target to move_mount(2): no path is resolved twice, so nobody can
-// swap a folder for a symlink in between. real_kernel() is stateless; it acts on the calling thread's process, which
-// must be the container's init or a process about to exec.
+// Mounts go by descriptors from the look-up of the target to move_mount(2): no path is resolved twice, so
+// nobody can swap a folder for a symlink in between. real_kernel() is stateless; it acts on the calling
+// thread's process, which must be the container's init or a process about to exec.
 #pragma once
 
 #include <sys/types.h>
@@ -26,13 +27,15 @@ struct MountOption {
   bool operator==(const MountOption&) const = default;
 };
 
-// mount_setattr(2): MOUNT_ATTR_* to set and to clear, and MS_PRIVATE / MS_SLAVE / MS_SHARED / MS_UNBINDABLE or 0.
+// mount_setattr(2): MOUNT_ATTR_* to set and to clear, and MS_PRIVATE / MS_SLAVE / MS_SHARED / MS_UNBINDABLE
+// or 0.
 struct MountChange {
   uint64_t set = 0;
   uint64_t clear = 0;
   uint64_t propagation = 0;
   bool recursive = false;
   bool empty() const { return set == 0 && clear == 0 && propagation == 0; }
+  bool operator==(const MountChange&) const = default;
 };
 
 struct Terminal {
@@ -41,8 +44,8 @@ struct Terminal {
 };
 
 struct FileKind {
-  mode_t mode = 0;   // st_mode
-  dev_t device = 0;  // st_rdev
+  mode_t mode = 0;          // st_mode
+  dev_t device = 0;         // st_rdev
   uint64_t filesystem = 0;  // f_type of statfs(2)
 };
 
@@ -55,11 +58,13 @@ class Kernel {
   virtual Result<UniqueFd> open_in_root(int root, std::string_view path, int flags) = 0;
   virtual Result<UniqueFd> make_directory_in_root(int root, std::string_view path, mode_t mode) = 0;
   virtual Result<UniqueFd> make_file_in_root(int root, std::string_view path, mode_t mode) = 0;
-  virtual Result<void> make_node_in_root(int root, std::string_view path, mode_t mode, dev_t device, uid_t uid, gid_t gid) = 0;
+  virtual Result<void> make_node_in_root(int root, std::string_view path, mode_t mode, dev_t device,
+                                         uid_t uid, gid_t gid) = 0;
   virtual Result<void> make_symlink_in_root(int root, std::string_view path, const std::string& target) = 0;
   virtual Result<FileKind> file_kind(int fd) = 0;
   virtual Result<std::string> read_in_root(int root, std::string_view path, size_t max) = 0;
   virtual Result<void> write_fd(int fd, std::string_view bytes) = 0;
+  virtual Result<void> change_owner(int fd, uid_t uid, gid_t gid) = 0;
 
   // Mounts.
   virtual Result<void> set_propagation(const char* path, uint64_t flags) = 0;
@@ -88,8 +93,10 @@ class Kernel {
   virtual Result<void> change_directory(const std::string& path) = 0;
   virtual Result<std::string> working_directory() = 0;  // kPermissionDenied when it lies outside the root
   virtual Result<void> drop_bounding(uint64_t keep) = 0;
-  virtual Result<void> set_identity(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) = 0;  // keeps permitted
-  virtual Result<void> set_capabilities(const CapabilitySets& sets) = 0;  // effective, permitted, inheritable, ambient
+  virtual Result<void> set_identity(uid_t uid, gid_t gid,
+                                    const std::vector<gid_t>& groups) = 0;  // keeps permitted
+  virtual Result<void> set_capabilities(
+      const CapabilitySets& sets) = 0;  // effective, permitted, inheritable, ambient
   virtual Result<void> set_no_new_privileges() = 0;
   virtual Result<void> load_seccomp(std::string_view filter) = 0;
   virtual Result<void> die_with_parent() = 0;

@@ -30,7 +30,8 @@ Result<UniqueFd> make_socket() {
 
 Result<std::pair<UniqueFd, UniqueFd>> packet_socket_pair() {
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return fail_errno(errno, "socketpair");
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return fail_errno(errno, "socketpair");
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
@@ -100,7 +101,8 @@ Result<Packet> receive_packet(int socket, size_t max) {
       packet.fds.emplace_back(fd);
     }
   }
-  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return fail(Code::kTooLarge, "a message over ", max, " bytes");
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return fail(Code::kTooLarge, "a message over ", max, " bytes");
   return packet;
 }
 

@@ -37,7 +37,8 @@ Result<Cloned> clone_process(uint64_t flags, int cgroup) {
 
 namespace {
 
-// Everything that the child of spawn touches: prepared before, because between vfork and exec it shares our memory.
+// Everything that the child of spawn touches: prepared before, because between vfork and exec it shares our
+// memory.
 struct ChildPlan {
   const SpawnOptions* options;
   std::vector<char*> argv, envp;
@@ -55,7 +56,7 @@ int child_main(void* argument) {
     return 0;
   };
   for (int s = 1; s < NSIG; ++s) {
-    struct sigaction action{};
+    struct sigaction action {};
     if (sigaction(s, nullptr, &action) == 0 && action.sa_handler != SIG_DFL) {
       action = {};
       action.sa_handler = SIG_DFL;
@@ -115,7 +116,8 @@ Result<Spawned> spawn(const SpawnOptions& options) {
   if (stack == MAP_FAILED) {
     error = errno;
   } else {
-    pid = clone(child_main, static_cast<char*>(stack) + kStack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
+    pid = clone(child_main, static_cast<char*>(stack) + kStack,
+                CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
     if (pid < 0) error = errno;
     munmap(stack, kStack);
   }
@@ -148,7 +150,8 @@ Result<UniqueFd> open_pidfd(pid_t pid) {
 }
 
 Result<void> send_signal(int pidfd, int signal) {
-  if (syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0) return fail_errno(errno, cat("send signal ", signal));
+  if (syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0)
+    return fail_errno(errno, cat("send signal ", signal));
   return {};
 }
 

@@ -19,8 +19,8 @@
 
 namespace kobuk::sys {
 
-// clone3(2) without CLONE_VM: the child (pid 0 here) goes on with a copy of everything, as after fork. Only for
-// single-threaded processes. cgroup: a descriptor of a v2 cgroup to be born in, or -1.
+// clone3(2) without CLONE_VM: the child (pid 0 here) goes on with a copy of everything, as after fork. Only
+// for single-threaded processes. cgroup: a descriptor of a v2 cgroup to be born in, or -1.
 struct Cloned {
   pid_t pid = 0;
   UniqueFd pidfd;
@@ -31,8 +31,8 @@ struct SpawnOptions {
   std::string path;
   std::vector<std::string> args;  // args[0] too
   std::vector<std::string> env;
-  // {ours, theirs}: becomes descriptor `theirs` of the child. 0, 1 and 2 are /dev/null when not named; no other
-  // descriptor is passed on.
+  // {ours, theirs}: becomes descriptor `theirs` of the child. 0, 1 and 2 are /dev/null when not named; no
+  // other descriptor is passed on.
   std::vector<std::pair<int, int>> fds;
   int executable = -1;  // run this descriptor instead of path
   bool new_session = false;
@@ -48,10 +48,11 @@ Result<int> wait_for(const Spawned& child);
 // wait_for, and the exit code: 128 + signal when it was killed.
 int exit_code_of(int wait_status);
 
-Result<UniqueFd> open_pidfd(pid_t pid);                  // kNotFound when it is gone
-Result<void> send_signal(int pidfd, int signal);         // kNotFound when it is gone
-bool is_alive(int pidfd);                                // false once it has ended, reaped or not
-// Start time in clock ticks since boot (field 22 of /proc/<pid>/stat): with the pid it names a process for ever.
+Result<UniqueFd> open_pidfd(pid_t pid);           // kNotFound when it is gone
+Result<void> send_signal(int pidfd, int signal);  // kNotFound when it is gone
+bool is_alive(int pidfd);                         // false once it has ended, reaped or not
+// Start time in clock ticks since boot (field 22 of /proc/<pid>/stat): with the pid it names a process for
+// ever.
 Result<uint64_t> start_time_of(pid_t pid);
 
 // A sealed in-memory file with these bytes: nobody can ever change it. name shows in /proc/<pid>/exe.

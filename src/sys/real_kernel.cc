@@ -1,9 +1,9 @@
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/seccomp.h>
-#include <linux/filter.h>
-#include <net/if.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -63,13 +63,14 @@ class RealKernel final : public Kernel {
     const char* name = place.name.c_str();
     if (mknodat(place.parent.get(), name, mode, device) != 0) {
       int error = errno;
-      struct stat st{};
+      struct stat st {};
       bool same = error == EEXIST && fstatat(place.parent.get(), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                   (st.st_mode & S_IFMT) == (mode & S_IFMT) && st.st_rdev == device;
       if (!same) return fail_errno(error, cat("mknod ", path));
     }
     // By name with NOFOLLOW: /dev is a fresh tmpfs that nobody else reaches yet.
-    if (fchmodat(place.parent.get(), name, mode & 07777, 0) != 0) return fail_errno(errno, cat("chmod ", path));
+    if (fchmodat(place.parent.get(), name, mode & 07777, 0) != 0)
+      return fail_errno(errno, cat("chmod ", path));
     return check(fchownat(place.parent.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW), cat("chown ", path));
   }
   Result<void> make_symlink_in_root(int root, std::string_view path, const std::string& target) override {
@@ -82,8 +83,8 @@ class RealKernel final : public Kernel {
     return {};
   }
   Result<FileKind> file_kind(int fd) override {
-    struct stat st{};
-    struct statfs fs{};
+    struct stat st {};
+    struct statfs fs {};
     if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0) return fail_errno(errno, "stat");
     return FileKind{st.st_mode, st.st_rdev, static_cast<uint64_t>(fs.f_type)};
   }
@@ -95,6 +96,9 @@ class RealKernel final : public Kernel {
     ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
     return check(wrote, cat("write \"", bytes.substr(0, 80), '"'));
   }
+  Result<void> change_owner(int fd, uid_t uid, gid_t gid) override {
+    return check(fchown(fd, uid, gid), "fchown");
+  }
 
   Result<void> set_propagation(const char* path, uint64_t flags) override {
     return check(mount(nullptr, path, nullptr, flags, nullptr), cat("set the mount propagation of ", path));
@@ -105,8 +109,8 @@ class RealKernel final : public Kernel {
     if (tree < 0) return fail_errno(errno, "open_tree");
     return UniqueFd(static_cast<int>(tree));
   }
-  Result<UniqueFd> new_mount(const std::string& type, const std::string& source, const std::vector<MountOption>& options,
-                             uint64_t attributes) override {
+  Result<UniqueFd> new_mount(const std::string& type, const std::string& source,
+                             const std::vector<MountOption>& options, uint64_t attributes) override {
     UniqueFd context(static_cast<int>(syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC)));
     if (!context) return fail_errno(errno, cat("fsopen ", type));
     auto set = [&](unsigned command, const char* key, const char* value) {
@@ -120,8 +124,8 @@ class RealKernel final : public Kernel {
                         flag ? nullptr : option.value.c_str());
       if (result != 0) {
         int error = errno;
-        return fail_errno(error, cat("mount ", type, " with ", option.key, flag ? "" : "=", option.value.substr(0, 200),
-                                     context_log(context.get())));
+        return fail_errno(error, cat("mount ", type, " with ", option.key, flag ? "" : "=",
+                                     option.value.substr(0, 200), context_log(context.get())));
       }
     }
     if (set(FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0) {
@@ -141,12 +145,14 @@ class RealKernel final : public Kernel {
     return check(syscall(SYS_mount_setattr, mount, "", flags, &attr, sizeof attr), "mount_setattr");
   }
   Result<void> attach_mount(int mount, int target) override {
-    return check(syscall(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
-                 "move_mount");
+    return check(
+        syscall(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+        "move_mount");
   }
   Result<void> pivot_root(int root) override {
     if (fchdir(root) != 0) return fail_errno(errno, "fchdir to the new root");
-    // With "." twice the old root ends up on top of the new one and is then detached: no folder for it is needed.
+    // With "." twice the old root ends up on top of the new one and is then detached: no folder for it is
+    // needed.
     if (syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno(errno, "pivot_root");
     KOBUK_CHECK(set_propagation(".", MS_REC | MS_SLAVE));  // unmounting below must not reach the host
     if (umount2(".", MNT_DETACH) != 0) return fail_errno(errno, "unmount the old root");
@@ -175,7 +181,8 @@ class RealKernel final : public Kernel {
     KOBUK_TRY(terminal.master, sys::open_in_root(root, "dev/pts/ptmx", O_RDWR | O_NOCTTY));
     KOBUK_TRY(FileKind kind, file_kind(terminal.master.get()));
     constexpr uint64_t kDevpts = 0x1cd1;
-    if (kind.filesystem != kDevpts) return fail(Code::kPermissionDenied, "/dev/pts/ptmx is no terminal multiplexer");
+    if (kind.filesystem != kDevpts)
+      return fail(Code::kPermissionDenied, "/dev/pts/ptmx is no terminal multiplexer");
     int unlock = 0;
     KOBUK_CHECK(check(ioctl(terminal.master.get(), TIOCSPTLCK, &unlock), "unlock the terminal"));
     // The peer by ioctl, not by a name in /dev/pts that something else may be mounted over.
@@ -185,7 +192,9 @@ class RealKernel final : public Kernel {
   }
 
   Result<void> new_session() override { return check(setsid(), "setsid"); }
-  Result<void> set_controlling_terminal(int fd) override { return check(ioctl(fd, TIOCSCTTY, 0), "set the controlling terminal"); }
+  Result<void> set_controlling_terminal(int fd) override {
+    return check(ioctl(fd, TIOCSCTTY, 0), "set the controlling terminal");
+  }
   Result<void> new_session_keyring() override {
     constexpr int kJoinSession = 1;  // KEYCTL_JOIN_SESSION_KEYRING, anonymous
     return check(syscall(SYS_keyctl, kJoinSession, nullptr, 0, 0, 0), "join a new session keyring");
@@ -199,13 +208,16 @@ class RealKernel final : public Kernel {
     ::umask(mask);
     return {};
   }
-  Result<void> change_directory(const std::string& path) override { return check(chdir(path.c_str()), cat("chdir to ", path)); }
+  Result<void> change_directory(const std::string& path) override {
+    return check(chdir(path.c_str()), cat("chdir to ", path));
+  }
   Result<std::string> working_directory() override {
     char buffer[PATH_MAX];
     // The raw call says "(unreachable)/…" when the directory is outside the root, which libc would hide.
     long length = syscall(SYS_getcwd, buffer, sizeof buffer);
     if (length < 0) return fail_errno(errno, "getcwd");
-    if (buffer[0] != '/') return fail(Code::kPermissionDenied, "the working directory lies outside the container's root");
+    if (buffer[0] != '/')
+      return fail(Code::kPermissionDenied, "the working directory lies outside the container's root");
     return std::string(buffer);
   }
   Result<void> drop_bounding(uint64_t keep) override {
@@ -220,7 +232,8 @@ class RealKernel final : public Kernel {
     KOBUK_CHECK(check(setresgid(gid, gid, gid), cat("setgid ", gid)));
     KOBUK_CHECK(check(setresuid(uid, uid, uid), cat("setuid ", uid)));
     KOBUK_CHECK(check(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), "keep capabilities"));
-    // A change of uid empties the effective set; what follows (seccomp without no_new_privs) needs it once more.
+    // A change of uid empties the effective set; what follows (seccomp without no_new_privs) needs it once
+    // more.
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2]{};
     KOBUK_CHECK(check(syscall(SYS_capget, &header, data), "capget"));
@@ -236,22 +249,29 @@ class RealKernel final : public Kernel {
       data[i].inheritable = static_cast<uint32_t>(sets.inheritable >> (32 * i));
     }
     KOBUK_CHECK(check(syscall(SYS_capset, &header, data), "capset"));
-    KOBUK_CHECK(check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities"));
+    KOBUK_CHECK(
+        check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities"));
     for (int i = 0; i < 64; ++i)
-      if ((sets.ambient & capability_bit(i)) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) != 0)
+      if ((sets.ambient & capability_bit(i)) != 0 &&
+          prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) != 0)
         return fail_errno(errno, cat("raise the ambient capability ", capability_name(i)));
     return {};
   }
-  Result<void> set_no_new_privileges() override { return check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs"); }
+  Result<void> set_no_new_privileges() override {
+    return check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
+  }
   Result<void> load_seccomp(std::string_view filter) override {
-    if (filter.empty() || filter.size() % sizeof(sock_filter) != 0 || filter.size() / sizeof(sock_filter) > BPF_MAXINSNS)
+    if (filter.empty() || filter.size() % sizeof(sock_filter) != 0 ||
+        filter.size() / sizeof(sock_filter) > BPF_MAXINSNS)
       return fail(Code::kInvalid, "a seccomp filter of ", filter.size(), " bytes");
     std::vector<sock_filter> program(filter.size() / sizeof(sock_filter));
     std::memcpy(program.data(), filter.data(), filter.size());
     sock_fprog value{static_cast<unsigned short>(program.size()), program.data()};
     return check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &value), "load the seccomp filter");
   }
-  Result<void> die_with_parent() override { return check(prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0), "set the parent-death signal"); }
+  Result<void> die_with_parent() override {
+    return check(prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0), "set the parent-death signal");
+  }
   Result<void> close_on_exec_from(int first) override {
     return check(close_range(static_cast<unsigned>(first), ~0u, CLOSE_RANGE_CLOEXEC), "close_range");
   }
@@ -260,7 +280,8 @@ class RealKernel final : public Kernel {
     if (from == to) return check(fcntl(from, F_SETFD, 0), "keep a descriptor");
     return check(dup3(from, to, 0), "dup3");
   }
-  Error execute(const std::string& path, const std::vector<std::string>& args, const std::vector<std::string>& env) override {
+  Error execute(const std::string& path, const std::vector<std::string>& args,
+                const std::vector<std::string>& env) override {
     std::vector<char*> argv, envp;
     for (const auto& a : args) argv.push_back(const_cast<char*>(a.c_str()));
     for (const auto& e : env) envp.push_back(const_cast<char*>(e.c_str()));

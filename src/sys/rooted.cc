@@ -1,4 +1,5 @@
-// Look-ups below a root that an untrusted tree can not leave: openat2(2), and a walk that creates what is missing.
+// Look-ups below a root that an untrusted tree can not leave: openat2(2), and a walk that creates what is
+// missing.
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,11 +13,11 @@
 namespace kobuk::sys {
 namespace {
 
-constexpr int kMaxLinks = 40;        // as the kernel's own limit
-constexpr size_t kMaxWalk = 4096;    // components, links expanded
+constexpr int kMaxLinks = 40;      // as the kernel's own limit
+constexpr size_t kMaxWalk = 4096;  // components, links expanded
 
-// A path being walked: the folders from the root down to where it stands, and what is left to resolve (last first).
-// Holding every folder makes ".." a pop, which no rename by another process can turn into a way out.
+// A path being walked: the folders from the root down to where it stands, and what is left to resolve (last
+// first). Holding every folder makes ".." a pop, which no rename by another process can turn into a way out.
 class Walk {
  public:
   explicit Walk(int root) : root_(root) {}
@@ -29,8 +30,8 @@ class Walk {
   int here() const { return folders_.empty() ? root_ : folders_.back().get(); }
   bool done() const { return left_.empty(); }
 
-  // Takes the next component. Afterwards either the walk stands elsewhere (".", "..", a link, a folder) or the
-  // component is the last one and is no folder or absent: then it is `rest`.
+  // Takes the next component. Afterwards either the walk stands elsewhere (".", "..", a link, a folder) or
+  // the component is the last one and is no folder or absent: then it is `rest`.
   Result<void> step(mode_t make_mode, bool last_is_folder) {
     std::string name = std::move(left_.back());
     left_.pop_back();
@@ -40,7 +41,7 @@ class Walk {
       if (!folders_.empty()) folders_.pop_back();
       return {};
     }
-    struct stat st{};
+    struct stat st {};
     bool absent = fstatat(here(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0;
     if (absent && errno != ENOENT) return fail_errno(errno, cat("look up ", name));
     if (!absent && S_ISLNK(st.st_mode)) return follow(name);
@@ -106,7 +107,8 @@ Result<UniqueFd> open_in_root(int root, std::string_view path, int flags, mode_t
   how.mode = mode;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   std::string text(path.empty() ? "." : path);
-  // EAGAIN: a rename elsewhere raced with "..": the kernel could not prove that the path stays inside; ask again.
+  // EAGAIN: a rename elsewhere raced with "..": the kernel could not prove that the path stays inside; ask
+  // again.
   for (int attempt = 0; attempt < 128; ++attempt) {
     long fd = syscall(SYS_openat2, root, text.c_str(), &how, sizeof how);
     if (fd >= 0) return UniqueFd(static_cast<int>(fd));
@@ -131,7 +133,8 @@ Result<Place> make_parent_in_root(int root, std::string_view path, mode_t mode) 
 
 Result<UniqueFd> make_file_in_root(int root, std::string_view path, mode_t mode) {
   KOBUK_TRY(Place place, make_parent_in_root(root, path));
-  UniqueFd made(openat(place.parent.get(), place.name.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode));
+  UniqueFd made(openat(place.parent.get(), place.name.c_str(),
+                       O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode));
   if (!made && errno != EEXIST) return fail_errno(errno, cat("create ", path));
   UniqueFd fd(openat(place.parent.get(), place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return fail_errno(errno, cat("open ", path));

@@ -28,7 +28,7 @@ struct SeccompArgument {
 struct SeccompRule {
   std::vector<std::string> names;  // system calls; those that an architecture lacks are skipped
   SeccompAction action = SeccompAction::kAllow;
-  uint32_t error = 0;  // errno of kErrno, message of kTrace
+  uint32_t error = 0;                      // errno of kErrno, message of kTrace
   std::vector<SeccompArgument> arguments;  // all must hold
   bool operator==(const SeccompRule&) const = default;
 };
@@ -36,13 +36,15 @@ struct SeccompRule {
 struct SeccompProfile {
   SeccompAction default_action = SeccompAction::kErrno;
   uint32_t default_error = 1;  // EPERM
-  std::vector<std::string> architectures;  // "x86_64" "x86" "x32" "aarch64" "arm"; the native one is always in
+  std::vector<std::string>
+      architectures;  // "x86_64" "x86" "x32" "aarch64" "arm"; the native one is always in
   std::vector<SeccompRule> rules;
   bool operator==(const SeccompProfile&) const = default;
 };
 
-// An array of sock_filter. System calls that are newer than this program knows answer ENOSYS, not the default error,
-// so that C libraries fall back to what they did before. kInvalid for unknown architectures or impossible rules.
+// An array of sock_filter. System calls that are newer than this program knows answer ENOSYS, not the default
+// error, so that C libraries fall back to what they did before. kInvalid for unknown architectures or
+// impossible rules.
 Result<std::string> compile_seccomp(const SeccompProfile& profile);
 // Equal for equal profiles and this version of the compiler only: the key of a cache.
 std::string seccomp_cache_key(const SeccompProfile& profile);

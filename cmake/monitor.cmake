@@ -1,0 +1,20 @@
+# The monitor of a container: one small static program, embedded into kobuk_runtime, so that whatever links the room
+# can start containers without any file beside it. Its sources are compiled once more: for size, and without the
+# sanitizers of the rest, which no static program of this size could carry.
+file(GLOB monitor_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/runtime/monitor/*.cc)
+list(FILTER monitor_sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
+foreach(source base/strings base/error base/clock base/random
+        sys/capability sys/cgroup sys/file sys/packet sys/process sys/real_kernel sys/rooted
+        runtime/init runtime/init_steps runtime/pause runtime/plan_codec runtime/plan_describe runtime/protocol
+        runtime/state runtime/user)
+  list(APPEND monitor_sources ${CMAKE_SOURCE_DIR}/src/${source}.cc)
+endforeach()
+add_executable(kobuk-monitor ${monitor_sources})
+set_target_properties(kobuk-monitor PROPERTIES
+  COMPILE_OPTIONS "-Wall;-Wextra;-Wno-missing-field-initializers;-Wno-missing-designated-field-initializers;-Os;-g0;-fno-exceptions;-fno-rtti;-fno-pic;-fno-asynchronous-unwind-tables;-fomit-frame-pointer;-ffunction-sections;-fdata-sections;-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=;-iquote${CMAKE_SOURCE_DIR}/src"
+  LINK_OPTIONS "-static;-no-pie;-fuse-ld=mold;-Wl,--gc-sections;-Wl,--icf=safe;-s"
+  POSITION_INDEPENDENT_CODE OFF
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/monitor)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/runtime/monitor_image.cc PROPERTIES
+  OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/monitor/kobuk-monitor
+  COMPILE_DEFINITIONS KOBUK_MONITOR_FILE="${CMAKE_BINARY_DIR}/monitor/kobuk-monitor")

@@ -1,0 +1,115 @@
+// Real containers. Needs root.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/testing/scratch.h"
+#include "sys/file.h"
+
+namespace kobuk::runtime {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Scratch;
+
+class ContainerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string why = testing::missing();
+    if (!why.empty()) GTEST_SKIP() << why;
+    scratch_ = std::make_unique<Scratch>();
+  }
+  // Runs a shell script as a container: what it printed.
+  std::string script(const std::string& text, auto&& change) {
+    ContainerSpec spec = scratch_->spec("script", {"sh", "-c", text});
+    change(spec);
+    auto status = scratch_->run_container(std::move(spec));
+    std::string out = scratch_->log_of("script");
+    (void)unlink(scratch_->log_path("script").c_str());
+    if (!status) return cat("error: ", status.error().message());
+    return status->code == 0 ? out : cat("exit ", status->code, ": ", status->error, out);
+  }
+  std::string script(const std::string& text) {
+    return script(text, [](ContainerSpec&) {});
+  }
+  std::unique_ptr<Scratch> scratch_;
+};
+
+TEST_F(ContainerTest, RunsAProgramAndReportsItsExit) {
+  auto status =
+      scratch_->run_container(scratch_->spec("a", {"sh", "-c", "echo hello; echo oops >&2; exit 7"}));
+  ASSERT_TRUE(status.has_value()) << status.error().message();
+  EXPECT_EQ(status->code, 7);
+  auto log = sys::read_file(scratch_->log_path("a"));
+  ASSERT_TRUE(log.has_value());
+  EXPECT_THAT(*log, HasSubstr("{\"log\":\"hello\\n\",\"stream\":\"stdout\",\"time\":\""));
+  EXPECT_THAT(*log, HasSubstr("{\"log\":\"oops\\n\",\"stream\":\"stderr\",\"time\":\""));
+}
+
+TEST_F(ContainerTest, IsAloneInItsNamespaces) {
+  EXPECT_EQ(script("hostname; echo $$; ls /proc | grep -c '^[0-9]'"), "script\n1\n3\n");
+  EXPECT_EQ(script("ip -o link | grep -c :; ip -o addr show lo | grep -o 127.0.0.1/8"), "1\n127.0.0.1/8\n");
+}
+
+TEST_F(ContainerTest, HasDockersDevicesAndLinks) {
+  EXPECT_EQ(
+      script("ls /dev"),
+      "core\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n");
+}
+
+TEST_F(ContainerTest, SaysWhyAProgramCanNotStart) {
+  auto absent = scratch_->run(scratch_->runtime().create(scratch_->spec("a", {"foo"})));
+  ASSERT_FALSE(absent.has_value());
+  EXPECT_EQ(absent.error().code(), Code::kNotFound);
+  EXPECT_EQ(absent.error().message(), "exec: \"foo\": executable file not found in $PATH");
+  auto path = scratch_->run(scratch_->runtime().create(scratch_->spec("a", {"/no/such"})));
+  ASSERT_FALSE(path.has_value());
+  EXPECT_EQ(path.error().message(), "exec: \"/no/such\": stat /no/such: no such file or directory");
+  auto folder = scratch_->run(scratch_->runtime().create(scratch_->spec("a", {"/tmp"})));
+  ASSERT_FALSE(folder.has_value());
+  EXPECT_EQ(folder.error().code(), Code::kPermissionDenied);
+  // Found and executable, but nothing that the kernel can run: only execve knows.
+  ASSERT_TRUE(sys::write_file(scratch_->rootfs() + "/bin/garbage", "\x01\x02", 0755).has_value());
+  auto container = scratch_->create(scratch_->spec("a", {"garbage"}));
+  ASSERT_NE(container, nullptr);
+  auto started = scratch_->run(container->start());
+  ASSERT_FALSE(started.has_value());
+  EXPECT_THAT(started.error().message(), HasSubstr("exec /bin/garbage: Exec format error"));
+  auto status = scratch_->run(container->wait());
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(status->code, 128);
+  EXPECT_THAT(status->error, HasSubstr("Exec format error"));
+  EXPECT_TRUE(scratch_->run(container->remove()).has_value());
+}
+
+TEST_F(ContainerTest, RunsAsTheUserOfTheImage) {
+  auto as = [](const char* user) { return [user](ContainerSpec& spec) { spec.process.user.name = user; }; };
+  EXPECT_EQ(script("id; echo $HOME", as("alice")),
+            "uid=1000(alice) gid=1000(alice) groups=50(staff),1000(alice)\n/home/alice\n");
+  EXPECT_EQ(script("id", as("4711:50")), "uid=4711 gid=50(staff) groups=50(staff)\n");
+  EXPECT_EQ(script("id", as("bob")), "error: unable to find user bob: no matching entries in passwd file");
+  EXPECT_EQ(script("echo to stdout > /dev/stdout", as("alice")), "to stdout\n");
+}
+
+TEST_F(ContainerTest, LimitsAndConfines) {
+  EXPECT_EQ(script("grep -E '^Cap(Eff|Prm|Bnd)|^Seccomp:' /proc/self/status"),
+            "CapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\nSeccomp:\t2\n");
+  EXPECT_EQ(script("cat /sys/fs/cgroup/*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; true",
+                   [](ContainerSpec& spec) { spec.limits.memory_max = 64 << 20; }),
+            "67108864\n");
+  EXPECT_THAT(script("mount -t tmpfs none /tmp"), HasSubstr("exit "));
+  EXPECT_EQ(script("cat /proc/timer_list | wc -c; ls /sys/firmware | wc -l; (echo x > "
+                   "/proc/sys/kernel/domainname) 2>&1 | grep -c -i read-only"),
+            "0\n0\n1\n");
+  EXPECT_EQ(script("ulimit -n",
+                   [](ContainerSpec& spec) {
+                     spec.process.rlimits = {{7, 100, 100}};
+                   }),
+            "100\n");
+}
+
+}  // namespace
+}  // namespace kobuk::runtime

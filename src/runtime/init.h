@@ -1,0 +1,48 @@
+// The container's side of its birth: what runs between clone and execve, in the child process, by a plan.
+//
+// Everything goes through sys::Kernel, so that tests can let any call fail. Single-threaded; returns only on
+// failure.
+#pragma once
+
+#include "base/result.h"
+#include "runtime/plan.h"
+#include "sys/fd.h"
+#include "sys/kernel.h"
+
+namespace kobuk::runtime {
+
+// What the child says to the monitor and waits for.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  // Returns when the monitor has moved the child into its v1 cgroups.
+  virtual Result<void> wait_for_cgroups() = 0;
+  // "Everything stands": hands over the terminal's master, if there is one, and returns when the program is
+  // to start.
+  virtual Result<void> ready(sys::UniqueFd terminal) = 0;
+};
+
+struct Streams {
+  int in = -1, out = -1, err = -1;  // -1 with a terminal
+};
+
+// Builds the container around the calling process and becomes its program, or its pause process.
+// `directory`: a folder of the host over which the root is attached; nobody outside sees that.
+Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Streams streams,
+               Gate& gate);
+
+// Joins the v1 cgroups and the namespaces of `init` (a pidfd; the pid namespace was joined at birth) and
+// becomes the program.
+Error run_exec(sys::Kernel& kernel, const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init,
+               Streams streams, Gate& gate);
+
+// The steps alone, in order; the result is the terminal that OpenTerminal made.
+Result<sys::Terminal> apply_steps(sys::Kernel& kernel, const Plan& plan, const std::string& directory,
+                                  Gate& gate);
+// The end of both: from user and working directory to execve.
+Error become(sys::Kernel& kernel, const ProcessPlan& process, bool make_cwd, Streams streams,
+             sys::Terminal terminal, Gate& gate);
+// Holds the namespaces: reaps orphans, ends on SIGTERM and SIGINT. Does not return.
+[[noreturn]] void run_pause();
+
+}  // namespace kobuk::runtime
