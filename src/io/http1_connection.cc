@@ -75,6 +75,9 @@ Task<Result<std::optional<std::string>>> Http1Connection::read_head(size_t limit
       buffer_.erase(0, end + 4);
       co_return head;
     }
+    // A TLS greeting above all: whoever sends it learns at once that this is no TLS, instead of waiting.
+    bool binary = !buffer_.empty() && static_cast<unsigned char>(buffer_[0]) < ' ' && buffer_[0] != '\r' && buffer_[0] != '\n';
+    if (binary) co_return fail(Code::kInvalid, "this is not HTTP; was TLS sent to a port without TLS?");
     if (buffer_.size() > limit || end != std::string::npos) co_return fail(Code::kTooLarge, "the header is larger than ", limit, " bytes");
     searched = buffer_.size() < 3 ? 0 : buffer_.size() - 3;
     size_t before = buffer_.size();

@@ -116,6 +116,11 @@ Task<std::string> raw(Loop& loop, std::string address, std::string bytes) {
   }
 }
 
+TEST_F(HttpTest, AnswersATlsGreetingAtOnce) {
+  auto answer = loop.run_until_done(raw(loop, address, std::string("\x16\x03\x01\x02\x00\x01", 6)));
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+}
+
 TEST_F(HttpTest, SourcesOfAKnownLength) {
   auto answer = loop.run_until_done(raw(loop, address, "GET /known HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
   EXPECT_NE(answer.find("Content-Length: 21\r\n"), std::string::npos) << answer;
