@@ -82,6 +82,17 @@ Result<void> Blobs::write(std::string_view bytes, const codec::Digest& expected)
 
 Result<void> Blobs::discard(const codec::Digest& digest) const { return discard_path(path(digest)); }
 
+Result<void> Blobs::write_file(const std::string& path, std::string_view bytes) const {
+  std::string made = temporary("file");
+  {
+    KOBUK_TRY(sys::UniqueFd fd, sys::open_file(made, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    KOBUK_CHECK(sys::write_all(fd.get(), bytes, made));
+    if (fsync(fd.get()) != 0) return fail_errno(errno, cat("fsync ", made));
+  }
+  if (rename(made.c_str(), path.c_str()) != 0) return fail_errno(errno, cat("rename to ", path));
+  return sync_directory(path.substr(0, path.rfind('/')));
+}
+
 Result<void> Blobs::discard_path(const std::string& path) const {
   std::string to = cat(directory_, "/trash/", random_hex(16));
   if (rename(path.c_str(), to.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, cat("discard ", path));

@@ -62,6 +62,8 @@ class Blobs {
   const std::string& directory() const { return directory_; }
   // A fresh path below ingest/, on the same file system as the blobs.
   std::string temporary(std::string_view prefix) const;
+  // A small file anywhere in the directory, durable and never half seen; nothing else appears in its folder meanwhile.
+  Result<void> write_file(const std::string& path, std::string_view bytes) const;
   // Moves a file or folder of this file system into the trash: gone at once, freed by empty_trash().
   Result<void> discard_path(const std::string& path) const;
   Result<void> empty_trash() const;

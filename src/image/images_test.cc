@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 std::vector<std::string> sample_tars() {
   codec::TarEntry setuid = file_entry("bin/su", 04755, 0, 7);
-  setuid.xattrs = {{"security.capability", std::string("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20)}, {"user.note", "x"}};
+  setuid.xattrs = {{"security.capability", std::string("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20)}, {"trusted.note", "x"}};
   return {make_tar({{folder_entry("bin/"), ""}, {setuid, "su"}, {file_entry("bin/a", 0755, 1000, 1000), std::string(300'000, 'a')}, {folder_entry("etc/", 0700), ""},
                     {file_entry("etc/old"), "old"}, {symlink_entry("sh", "bin/a"), ""}, {hard_link_entry("bin/b", "bin/a"), ""}}),
           make_tar({{folder_entry("etc/"), ""}, {file_entry("etc/.wh.old"), ""}, {file_entry("etc/new"), "new"}, {folder_entry("bin/"), ""}, {file_entry("bin/.wh..wh..opq"), ""}, {file_entry("bin/c"), "c"}})};
@@ -77,7 +77,7 @@ TEST_F(ImagesTest, PullsWhatWasPushedFileByFile) {
             "\n/bin dir 0755 0:0 t1600000000\n/bin/a file 0755 1000:1000 t1600000000 300000 " + std::string(codec::Digest::of(std::string(300'000, 'a')).short_hex()) +
             "\n/bin/b file 0755 1000:1000 t1600000000 300000 " + std::string(codec::Digest::of(std::string(300'000, 'a')).short_hex()) + " == /bin/a"
             "\n/bin/su file 4755 0:7 t1600000000 2 " + std::string(codec::Digest::of("su").short_hex()) +
-            " security.capability=0100000200040000000000000000000000000000 user.note=78"
+            " security.capability=0100000200040000000000000000000000000000 trusted.note=78"
             "\n/etc dir 0700 0:0 t1600000000\n/etc/old file 0644 0:0 t1600000000 3 " + std::string(codec::Digest::of("old").short_hex()) +
             "\n/sh link 0777 0:0 t1600000000 -> bin/a");
   std::string top = describe_tree(layers->at(0));

@@ -10,7 +10,7 @@
 
 namespace kobuk::image {
 
-// A fresh folder below the system's temporary one, removed with the object.
+// A fresh folder in memory, or below /tmp, removed with the object.
 class Scratch {
  public:
   Scratch();
