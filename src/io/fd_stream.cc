@@ -86,7 +86,7 @@ namespace {
 
 class FdStream final : public Stream {
  public:
-  FdStream(Loop& loop, int fd) : poll_(loop, fd) {}
+  FdStream(Loop& loop, int fd) : loop_(loop), poll_(loop, fd) {}
 
   Task<Result<std::string>> read(size_t max) override {
     std::string buffer;
@@ -117,7 +117,9 @@ class FdStream final : public Stream {
       }
       if (errno == EINTR) continue;
       if (errno != EAGAIN) co_return fail_errno(errno, "write");
+      Stall stall(*this);
       co_await poll_.wait(Loop::kWrite);
+      if (stalled_) co_return fail(Code::kTimeout, "the peer does not read what is sent");
     }
     co_return Result<void>();
   }
@@ -131,9 +133,30 @@ class FdStream final : public Stream {
   }
 
   void close() override { poll_.close(); }
+  void set_write_timeout(Duration timeout) override { write_timeout_ = timeout; }
 
  private:
+  // While it lives, a peer that takes nothing for the write timeout loses the connection.
+  struct Stall {
+    FdStream& stream;
+    Loop::TimerId timer = 0;
+    explicit Stall(FdStream& s) : stream(s) {
+      if (s.write_timeout_ <= Duration{0}) return;
+      timer = s.loop_.start_timer(s.write_timeout_, [this] {
+        timer = 0;
+        stream.stalled_ = true;
+        stream.poll_.close();
+      });
+    }
+    Stall(const Stall&) = delete;
+    ~Stall() {
+      if (timer != 0) stream.loop_.cancel_timer(timer);
+    }
+  };
+  Loop& loop_;
   detail::PollFd poll_;
+  Duration write_timeout_{0};
+  bool stalled_ = false;
 };
 
 }  // namespace

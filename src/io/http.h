@@ -1,5 +1,5 @@
-// HTTP for kobuk: one Request and one Response type for servers and clients, over TCP, TLS and Unix sockets (HTTP/1.1),
-// and for calls within the process (a Handler is called directly, without socket, TLS and text).
+// HTTP for kobuk: one Request and one Response type for servers and clients, over TCP, TLS and Unix sockets (HTTP/1.1
+// and HTTP/2), and for calls within the process (a Handler is called directly, without socket, TLS and text).
 //
 // Server:  Task<Response> MyHandler::handle(Request request) { co_return text_response(200, "ok"); }
 // Client:  KOBUK_CO_TRY(Response r, co_await client.send(std::move(request)));
@@ -44,9 +44,11 @@ class Headers {
 // A body that is made or read piece by piece.
 class BodySource {
  public:
-  virtual ~BodySource() = default;  // an unfinished body closes its connection
+  virtual ~BodySource() = default;  // an unfinished body ends its exchange: HTTP/1.1 closes, HTTP/2 resets the stream
   // The next piece; empty at the end.
   virtual Task<Result<std::string>> next() = 0;
+  // What follows the body, once next() has returned the end.
+  virtual Headers trailers() { return {}; }
 };
 
 // Either all there (shared pieces, sent without a copy) or a source.
@@ -68,9 +70,13 @@ class Body {
   // The next piece of either form; empty at the end.
   Task<Result<std::string>> next();
   std::unique_ptr<BodySource> take_source() { return std::move(source_); }
+  // Trailers travel over HTTP/2 and within the process; HTTP/1.1 leaves them out. Valid after the end of the body.
+  Headers trailers() const { return source_ ? source_->trailers() : trailers_; }
+  void set_trailers(Headers trailers) { trailers_ = std::move(trailers); }  // of a body of pieces
 
  private:
   std::vector<SharedBytes> pieces_;
+  Headers trailers_;
   size_t next_piece_ = 0;
   std::unique_ptr<BodySource> source_;
   std::optional<uint64_t> length_;  // of the source
@@ -93,12 +99,12 @@ struct Request {
   Body body;
   Peer peer;
   CancelToken cancel;  // server side: cancelled when the client goes away
-  int version = 11;    // 10 or 11
+  int version = 11;    // 10, 11 or 20
   std::string_view path() const;   // up to '?', not decoded
   std::string_view query() const;  // after '?'
 };
 
-// Called with the raw connection after a 101 (HTTP/1.1) has been sent.
+// Called with the raw connection after a 101 has been sent. Only HTTP/1.1 can; an HTTP/2 client is told to use it.
 using UpgradeFn = std::function<Task<void>(std::unique_ptr<Stream>)>;
 
 struct Response {
@@ -131,6 +137,10 @@ struct ServerLimits {
   size_t max_connections = 4096;
   Duration header_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::minutes(3);
+  Duration body_timeout = std::chrono::minutes(1);   // a request body that a handler waits for and that does not move
+  Duration write_timeout = std::chrono::minutes(1);  // a response that the client does not take
+  size_t max_streams = 250;                          // requests at once on an HTTP/2 connection
+  bool h2c = false;  // plain sockets take HTTP/2 with prior knowledge too (gRPC over a Unix socket)
 };
 
 class Server {
@@ -138,7 +148,7 @@ class Server {
   // The handler outlives the server. Bodies arrive as sources; the handler bounds them (read_all(max)).
   Server(Loop& loop, Handler& handler, ServerLimits limits = {});
   ~Server();
-  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (mode 0660). tls null: plain text.
+  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (mode 0660). tls null: plain text. HTTP/2 when TLS agrees on "h2".
   // kAlreadyExists when the address is taken. May be called for several addresses.
   Result<void> listen(std::string_view address, std::shared_ptr<TlsContext> tls);
   uint16_t port() const;  // of the first TCP listener
@@ -160,11 +170,14 @@ class Transport {
 struct ClientOptions {
   std::string address;               // as for connect()
   std::shared_ptr<TlsContext> tls;   // null: plain text
-  size_t max_connections = 16;       // more requests than that wait for a free one
+  size_t max_connections = 16;       // more HTTP/1.1 requests than that wait for a free one
   Duration connect_timeout = std::chrono::seconds(10);
   Duration idle_timeout = std::chrono::seconds(90);
+  bool h2c = false;                  // plain text: HTTP/2 with prior knowledge
+  Duration ping_interval{0};         // HTTP/2: a server that is silent for two of these, though asked, is given up
 };
-// Keeps connections to one address. A GET, HEAD or OPTIONS on a connection that the server closed meanwhile is sent
+// Keeps connections to one address. Speaks HTTP/2 where TLS agrees on "h2" or `h2c` says so: then all requests, watches
+// too, share one connection. Requests with an Upgrade header go by HTTP/1.1. A GET, HEAD or OPTIONS on a connection that the server closed meanwhile is sent
 // again once; other methods may have had their effect and fail with kUnavailable. Errors are of the transport; a 404 is a Response.
 std::unique_ptr<Transport> make_client(Loop& loop, ClientOptions options);
 // Calls the handler in this process as `user` with `groups`.

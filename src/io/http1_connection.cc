@@ -26,6 +26,7 @@ class UpgradedStream final : public Stream {
     co_return done;
   }
   void close() override { connection_->stream().close(); }
+  void set_write_timeout(Duration timeout) override { connection_->stream().set_write_timeout(timeout); }
 
  private:
   std::shared_ptr<Http1Connection> connection_;

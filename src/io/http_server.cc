@@ -1,4 +1,4 @@
-// The server: accepts connections and serves HTTP/1.1 (RFC 9112) on them.
+// The server: accepts connections and serves HTTP/1.1 (RFC 9112) on them, or HTTP/2 where that is agreed on.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,6 +14,7 @@
 #include "io/fd_stream.h"
 #include "io/http.h"
 #include "io/http1_connection.h"
+#include "io/http2_connection.h"
 #include "io/tls_stream.h"
 
 namespace kobuk::io::http {
@@ -23,13 +24,18 @@ constexpr size_t kDrainLimit = 256 << 10;  // of a body that the handler left un
 
 class RequestBody final : public BodySource {
  public:
-  RequestBody(std::shared_ptr<Http1Connection> connection, bool expects_continue, CancelSource gone)
-      : connection_(std::move(connection)), expects_continue_(expects_continue), gone_(std::move(gone)) {}
+  RequestBody(std::shared_ptr<Http1Connection> connection, bool expects_continue, CancelSource gone, Duration timeout)
+      : connection_(std::move(connection)), expects_continue_(expects_continue), gone_(std::move(gone)), timeout_(timeout) {}
   Task<Result<std::string>> next() override {
     auto connection = connection_;
     if (std::exchange(expects_continue_, false)) {
       KOBUK_CO_CHECK(co_await connection->stream().write("HTTP/1.1 100 Continue\r\n\r\n"));
     }
+    struct Timer {
+      Loop& loop;
+      Loop::TimerId id;
+      ~Timer() { loop.cancel_timer(id); }
+    } timer{connection->loop(), connection->loop().start_timer(timeout_, [c = connection.get()] { c->stream().close(); })};
     auto piece = co_await connection->read_body();
     if (piece && connection->body_ended()) connection->watch_peer(gone_);
     co_return piece;
@@ -39,6 +45,7 @@ class RequestBody final : public BodySource {
   std::shared_ptr<Http1Connection> connection_;
   bool expects_continue_;
   CancelSource gone_;
+  Duration timeout_;
 };
 
 Response error_response(const Error& error) {
@@ -61,6 +68,7 @@ struct Server::Impl {
   Task<void> accept_loop(Listener* listener);
   Task<void> serve(int fd, std::string peer, std::shared_ptr<TlsContext> tls);
   Task<void> serve_http1(std::shared_ptr<Http1Connection> connection, Peer peer);
+  ServerShared shared() { return {loop, handler, limits, stop.token(), abort.token(), answering, answered}; }
   Task<bool> answer(std::shared_ptr<Http1Connection> connection, MessageHead head, Peer peer);
 
   Loop& loop;
@@ -156,12 +164,17 @@ Task<void> Server::Impl::serve(int fd, std::string from, std::shared_ptr<TlsCont
   Peer peer;
   peer.address = std::move(from);
   std::unique_ptr<Stream> stream = adopt_fd(loop, fd);
+  stream->set_write_timeout(limits.write_timeout);
   if (tls) {
     auto secured = co_await accept_tls(loop, std::move(stream), tls, limits.header_timeout);
     if (!secured) co_return;  // scanners and broken clients: nothing to say
     peer.tls = true;
     peer.certificate_der = secured->info.peer_certificate_der;
     stream = std::move(secured->stream);
+    if (secured->info.alpn == "h2") {
+      co_await serve_http2(shared(), std::move(stream), std::move(peer), std::string());
+      co_return;
+    }
   }
   auto connection = std::make_shared<Http1Connection>(loop, std::move(stream));
   co_await serve_http1(connection, std::move(peer));
@@ -186,6 +199,11 @@ Task<void> Server::Impl::serve_http1(std::shared_ptr<Http1Connection> connection
       text = co_await connection->read_head(limits.max_header_bytes);
     }
     if (text && !*text) co_return;
+    if (first && limits.h2c && !peer.tls && text && kHttp2Preface.starts_with(**text)) {
+      busy = true;  // it sees to its own end
+      co_await serve_http2(shared(), connection->release_as_stream(), std::move(peer), std::move(**text));
+      co_return;
+    }
     auto head = text ? parse_request_head(**text) : Result<MessageHead>(fail(text.error()));
     if (!head) {
       if (head.error().code() != Code::kInvalid && head.error().code() != Code::kTooLarge) co_return;
@@ -226,12 +244,13 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
   if (connection->body_ended()) {
     connection->watch_peer(gone);
   } else {
-    request.body = Body(std::make_unique<RequestBody>(connection, expects_continue, gone));
+    request.body = Body(std::make_unique<RequestBody>(connection, expects_continue, gone, limits.body_timeout));
   }
   Response response = co_await handler.handle(std::move(request));
   if (response.status == 101 && response.upgrade) {
     std::string bytes = format_response_head(response, Framing::kNone, 0, true, false);
     auto sent = co_await connection->stream().write(bytes);
+    connection->stream().set_write_timeout(Duration{0});  // an interactive client may pause
     if (sent) co_await response.upgrade(connection->release_as_stream());
     co_return false;
   }

@@ -229,8 +229,8 @@ void Loop::offload_raw(const char*, std::function<void()> work, std::function<vo
   });
 }
 
-void Loop::run() {
-  impl_->stopping = false;
+// True when it was stopped, not when nothing was left. A stop that comes before it runs counts.
+bool Loop::run_until_stopped() {
   std::vector<std::function<void()>> posted;
   epoll_event events[128];
   while (!impl_->stopping && impl_->anything_left()) {
@@ -273,7 +273,10 @@ void Loop::run() {
       fire();
     }
   }
+  return impl_->stopping.exchange(false);
 }
+
+void Loop::run() { run_until_stopped(); }
 
 Event::~Event() {
   while (first_ != nullptr) first_->unlink();

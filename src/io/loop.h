@@ -34,11 +34,12 @@ class Loop {
   Loop(const Loop&) = delete;
 
   void run();
-  void stop();                                 // any thread, and signal handlers' successors
+  void stop();  // any thread, and signal handlers' successors; before run(): it returns at once
   void post(std::function<void()> work);       // any thread; runs on the loop, in order
   // Starts the task on the next turn; the Loop owns it until it ends.
   void spawn(Task<void> task);
-  // Runs the loop until the task ends: for tests, start-up and command-line programs.
+  // Runs the loop until the task ends: for tests, start-up and command-line programs. A stop() meanwhile ends the
+  // next run().
   template <class T>
   T run_until_done(Task<T> task);
 
@@ -65,6 +66,8 @@ class Loop {
   Impl& impl() { return *impl_; }
 
  private:
+  bool run_until_stopped();
+  void run_until(const bool& done);
   void offload_raw(const char* reason, std::function<void()> work, std::function<void()> done);
   std::unique_ptr<Impl> impl_;
   const Clock* clock_;

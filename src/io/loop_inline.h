@@ -70,9 +70,10 @@ struct OffloadAwaiter {
 };
 
 template <class T>
-Task<void> store_result(Task<T> task, std::shared_ptr<std::optional<T>> to, Loop& loop) {
+Task<void> store_result(Task<T> task, std::shared_ptr<std::optional<T>> to, std::shared_ptr<bool> ended, Loop& loop) {
   auto value = co_await std::move(task);
   to->emplace(std::move(value));
+  *ended = true;
   loop.stop();
 }
 inline Task<void> store_end(Task<void> task, std::shared_ptr<bool> ended, Loop& loop) {
@@ -86,18 +87,26 @@ inline Task<void> store_end(Task<void> task, std::shared_ptr<bool> ended, Loop& 
 inline auto Loop::sleep(Duration duration) { return detail::SleepAwaiter(*this, duration); }
 inline auto Loop::yield() { return detail::SleepAwaiter(*this, Duration{0}); }
 
+inline void Loop::run_until(const bool& done) {
+  bool stopped_by_others = false;
+  while (!done) {
+    // Nothing is left: the task waits for something that nobody will do, a deadlock in the caller.
+    if (!run_until_stopped()) std::abort();
+    stopped_by_others |= !done;
+  }
+  if (stopped_by_others) stop();
+}
+
 template <class T>
 T Loop::run_until_done(Task<T> task) {
+  auto ended = std::make_shared<bool>(false);
   if constexpr (std::is_void_v<T>) {
-    auto ended = std::make_shared<bool>(false);
     spawn(detail::store_end(std::move(task), ended, *this));
-    run();
-    if (!*ended) std::abort();  // the task waits for something that nobody will do: a deadlock in the caller
+    run_until(*ended);
   } else {
     auto result = std::make_shared<std::optional<T>>();
-    spawn(detail::store_result(std::move(task), result, *this));
-    run();
-    if (!*result) std::abort();  // as above
+    spawn(detail::store_result(std::move(task), result, ended, *this));
+    run_until(*ended);
     return std::move(**result);
   }
 }

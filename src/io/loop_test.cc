@@ -207,5 +207,28 @@ TEST(TaskGroup, DestructionCancelsTheRest) {
   EXPECT_EQ(ended, 0);
 }
 
+TEST(Loop, AStopBeforeRunIsNotLost) {
+  Loop loop;
+  bool fired = false;
+  auto timer = loop.start_timer(1h, [&] { fired = true; });
+  loop.stop();
+  loop.run();
+  loop.cancel_timer(timer);
+  EXPECT_FALSE(fired);
+}
+
+Task<int> stopped_meanwhile(Loop& loop) {
+  loop.stop();
+  co_await loop.sleep(1ms);
+  co_return 7;
+}
+TEST(Loop, AStopWhileATaskIsRunToItsEndEndsTheNextRun) {
+  Loop loop;
+  EXPECT_EQ(loop.run_until_done(stopped_meanwhile(loop)), 7);
+  auto timer = loop.start_timer(1h, [] {});
+  loop.run();
+  loop.cancel_timer(timer);
+}
+
 }  // namespace
 }  // namespace kobuk::io

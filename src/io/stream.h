@@ -21,6 +21,8 @@ class Stream {
   virtual Task<Result<void>> write(std::string_view bytes) = 0;
   // Half-close: the other side reads the end.
   virtual Task<Result<void>> shutdown_write() = 0;
+  // A write that makes no progress for this long fails with kTimeout. Zero, and streams that can't: never.
+  virtual void set_write_timeout(Duration) {}
   // Cancels pending reads and writes (kCancelled) and closes.
   virtual void close() = 0;
 };

@@ -168,6 +168,7 @@ class TlsStream final : public Stream {
   }
 
   void close() override { plain_->close(); }
+  void set_write_timeout(Duration timeout) override { plain_->set_write_timeout(timeout); }
 
  private:
   std::string failure() {
@@ -271,6 +272,8 @@ Result<std::shared_ptr<TlsContext>> make_tls_client_context(const TlsClientOptio
   return out;
 }
 
+bool offers_http2(const TlsContext& context) { return context.alpn.find("\x02h2") != std::string::npos; }
+
 Task<Result<TlsConnection>> accept_tls(Loop& loop, std::unique_ptr<Stream> plain, std::shared_ptr<TlsContext> context, Duration timeout) {
   auto stream = std::make_unique<TlsStream>(loop, std::move(plain), std::move(context));
   SSL_set_accept_state(stream->ssl());
@@ -279,11 +282,16 @@ Task<Result<TlsConnection>> accept_tls(Loop& loop, std::unique_ptr<Stream> plain
 }
 
 Task<Result<TlsConnection>> connect_tls(Loop& loop, std::unique_ptr<Stream> plain, std::shared_ptr<TlsContext> context,
-                                        std::string server_name, Duration timeout) {
+                                        std::string server_name, Duration timeout, bool http1_only) {
   if (!context->server_name.empty()) server_name = context->server_name;
   bool verify = context->verify;
+  auto chosen = context;
   auto stream = std::make_unique<TlsStream>(loop, std::move(plain), std::move(context));
   SSL_set_connect_state(stream->ssl());
+  if (http1_only && offers_http2(*chosen)) {
+    const std::string alpn = alpn_wire({"http/1.1"});
+    SSL_set_alpn_protos(stream->ssl(), reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
+  }
   X509_VERIFY_PARAM* expected = SSL_get0_param(stream->ssl());
   bool address = X509_VERIFY_PARAM_set1_ip_asc(expected, server_name.c_str()) == 1;
   if (!address) SSL_set_tlsext_host_name(stream->ssl(), server_name.c_str());

@@ -13,14 +13,14 @@ namespace kobuk::io {
 struct TlsServerOptions {
   std::string certificate_chain_pem, private_key_pem;
   std::string client_ca_pem;  // when set, client certificates are asked for (not demanded) and verified against it
-  std::vector<std::string> alpn = {"http/1.1"};
+  std::vector<std::string> alpn = {"h2", "http/1.1"};
 };
 struct TlsClientOptions {
   std::string ca_pem;                                  // empty: the system's store
   std::string certificate_chain_pem, private_key_pem;  // empty: no client certificate
   bool insecure_skip_verify = false;
   std::string server_name;  // empty: the host of the address
-  std::vector<std::string> alpn = {"http/1.1"};
+  std::vector<std::string> alpn = {"h2", "http/1.1"};
 };
 class TlsContext;  // opaque, shared
 
