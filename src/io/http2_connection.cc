@@ -59,11 +59,15 @@ struct SessionOptions {
 Task<void> hold_until_next_turn(std::shared_ptr<TaskGroup>) { co_return; }
 
 Task<void> send_source(Http2StreamPtr stream, Body body) {
+  uint64_t sent = 0;
   while (!stream->closed) {
     auto piece = co_await body.next();
     if (stream->closed) co_return;
-    if (!piece) {
-      log::warn("http2: a body broke off", {{"error", piece.error().message()}});
+    if (piece) sent += piece->size();
+    bool ends = piece && piece->empty();
+    bool other_length = body.length() && (ends ? sent != *body.length() : sent > *body.length());
+    if (!piece || other_length) {
+      log::warn("http2: a body broke off", {{"error", piece ? "its length is not what was announced" : piece.error().message()}});
       stream->connection->reset(*stream, NGHTTP2_INTERNAL_ERROR);
       co_return;
     }
@@ -438,11 +442,11 @@ void Http2Connection::submit_continue(Http2Stream& stream) {
   wake();
 }
 
-void Http2Connection::submit_response(Http2Stream& stream, const Response& response, bool bodiless, size_t length, bool length_known) {
-  std::string status = cat(response.status), size = cat(length);
+void Http2Connection::submit_response(Http2Stream& stream, const Response& response, bool bodiless, std::optional<uint64_t> length) {
+  std::string status = cat(response.status), size = cat(length.value_or(0));
   std::vector<nghttp2_nv> fields = {field(":status", status)};
   append_fields(fields, response.headers);
-  if (length_known) fields.push_back(field("content-length", size));
+  if (length) fields.push_back(field("content-length", size));
   nghttp2_data_provider provider{.source = {.ptr = &stream}, .read_callback = Http2Callbacks::read_data};
   int done = nghttp2_submit_response(session_, stream.id, fields.data(), fields.size(), bodiless ? nullptr : &provider);
   if (done != 0) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
@@ -451,12 +455,12 @@ void Http2Connection::submit_response(Http2Stream& stream, const Response& respo
 
 Http2StreamPtr Http2Connection::submit_request(const Request& request, std::string_view scheme, bool has_body) {
   if (going_away_ || ended_) return nullptr;
-  std::string size = cat(request.body.size());
+  std::string size = cat(request.body.length().value_or(0));
   std::vector<nghttp2_nv> fields = {field(":method", request.method), field(":scheme", scheme), field(":authority", request.host),
                                     field(":path", request.target)};
   append_fields(fields, request.headers);
   bool counts = has_body || (request.method != "GET" && request.method != "HEAD" && request.method != "DELETE");
-  if (counts && !request.body.streaming()) fields.push_back(field("content-length", size));
+  if (counts && request.body.length()) fields.push_back(field("content-length", size));
   auto stream = std::make_shared<Http2Stream>(loop_);
   nghttp2_data_provider provider{.source = {.ptr = stream.get()}, .read_callback = Http2Callbacks::read_data};
   int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(), has_body ? &provider : nullptr, stream.get());

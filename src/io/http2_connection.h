@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -77,7 +78,7 @@ class Http2Connection {
   size_t open_streams() const { return streams_.size(); }
 
   void reset(Http2Stream& stream, uint32_t code);
-  void submit_response(Http2Stream& stream, const Response& response, bool bodiless, size_t length, bool length_known);
+  void submit_response(Http2Stream& stream, const Response& response, bool bodiless, std::optional<uint64_t> length);
   void submit_continue(Http2Stream& stream);
   // Opens a stream; null when the connection takes none any more.
   Http2StreamPtr submit_request(const Request& request, std::string_view scheme, bool has_body);

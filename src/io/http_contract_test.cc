@@ -70,6 +70,10 @@ class Contract final : public Handler {
       out.body = Body(std::make_unique<Never>(loop_, &watches));
       co_return out;
     }
+    if (request.path() == "/known" || request.path() == "/short") {
+      out.body = Body(std::make_unique<Feed>(loop_, 3, 100, &made), request.path() == "/known" ? 300 : 301);
+      co_return out;
+    }
     if (request.path() == "/broken") {
       out.body = Body(std::make_unique<Broken>());
       co_return out;
@@ -252,6 +256,19 @@ Task<std::string> stuck(Loop& loop, Transport& client) {
 TEST_P(HttpContract, AReaderThatStopsLosesItsResponse) {
   serve({.write_timeout = 100ms});
   EXPECT_EQ(loop_.run_until_done(stuck(loop_, *client_)), "broken off");
+}
+
+Task<std::string> length_of(Transport& client, std::string target) {
+  Request request;
+  request.target = target;
+  auto response = co_await client.send(std::move(request));
+  if (!response) co_return response.error().message();
+  auto body = co_await response->body.read_all(1000);
+  co_return cat(response->headers.get("Content-Length"), body ? " whole" : " broken off");
+}
+TEST_P(HttpContract, SourcesOfAKnownLengthSaySo) {
+  EXPECT_EQ(loop_.run_until_done(length_of(*client_, "/known")), "300 whole");
+  EXPECT_EQ(loop_.run_until_done(length_of(*client_, "/short")), "301 broken off");
 }
 
 TEST_P(HttpContract, ABodyThatBreaksOffIsAnError) {
