@@ -11,7 +11,7 @@ namespace kobuk::controlplane::apiserver {
 bool is_served(const api::KindInfo& kind, std::string_view subresource) {
   if (kind.group == "events.k8s.io") return false;  // one form of Events is stored: that of the core group
   if (subresource.empty()) return !kind.plural.empty();
-  constexpr std::array<std::string_view, 4> kSubresources = {"status", "scale", "finalize", "binding"};
+  constexpr std::array<std::string_view, 5> kSubresources = {"status", "scale", "finalize", "binding", "log"};
   return std::ranges::find(kSubresources, subresource) != kSubresources.end();
 }
 

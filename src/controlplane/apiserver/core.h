@@ -43,6 +43,7 @@ struct Core {
   std::vector<Resource> resources;
   std::map<const Resource*, std::unique_ptr<WatchCache>> caches;
   mutable std::map<std::string, OpenApiDocument, std::less<>> openapi_documents;  // by path, as they are asked for
+  std::map<std::string, std::unique_ptr<io::http::Transport>> kubelets;  // by address
   store::LeaseId event_lease = 0;  // of the Events of the last minute
   MonoTime event_lease_until{};
   bool ready = false, stopping = false;

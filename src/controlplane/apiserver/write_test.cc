@@ -1,0 +1,190 @@
+// Writes: field validation, dry run, patches, apply, deletion with finalizers, namespaces, Services' addresses.
+#include <gtest/gtest.h>
+
+#include "base/strings.h"
+#include "codec/json.h"
+#include "controlplane/apiserver/testing/api_fixture.h"
+
+namespace kobuk::controlplane {
+namespace {
+
+using apiserver::testing::ApiTest;
+
+constexpr std::string_view kMaps = "/api/v1/namespaces/default/configmaps";
+constexpr std::string_view kServices = "/api/v1/namespaces/default/services";
+constexpr std::string_view kMerge = "application/merge-patch+json", kApply = "application/apply-patch+yaml", kJson = "application/json-patch+json";
+
+std::string map(std::string_view name, std::string_view more = "") {
+  return cat(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")", name, R"("})", more, "}");
+}
+std::string service(std::string_view name, std::string_view spec) {
+  return cat(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":")", name, R"("},"spec":{)", spec, R"("ports":[{"port":80}]}})");
+}
+
+class Write : public ApiTest {};
+
+TEST_F(Write, ValidatesFieldsAsAsked) {
+  std::string odd = map("a", R"(,"dat":{})");
+  EXPECT_EQ(post(cat(kMaps, "?fieldValidation=Strict"), odd).message(),
+            "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"dat\"");
+  auto warned = post(std::string(kMaps), odd);
+  EXPECT_EQ(warned.status, 201);
+  EXPECT_EQ(warned.headers.get("Warning"), "299 - \"unknown field \\\"dat\\\"\"");
+  EXPECT_FALSE(post(cat(kMaps, "?fieldValidation=Ignore"), map("b", R"(,"dat":{})")).headers.has("Warning"));
+  EXPECT_EQ(post(cat(kMaps, "?fieldValidation=Never"), map("c")).status, 422);
+  EXPECT_EQ(post(std::string(kMaps), "{").status, 400);
+  EXPECT_EQ(send("POST", std::string(kMaps), "x", "text/plain").status, 415);
+  EXPECT_EQ(post(std::string(kMaps), std::string((3 << 20) + 1, ' ')).status, 413);
+  EXPECT_EQ(post(std::string(kMaps), R"({"apiVersion":"apps/v1","kind":"ConfigMap"})").message(),
+            "the API version in the data (apps/v1) does not match the expected API version (v1)");
+}
+
+TEST_F(Write, DryRunsLeaveNothing) {
+  auto dry = post(cat(kMaps, "?dryRun=All"), map("a"));
+  EXPECT_EQ(dry.status, 201);
+  EXPECT_FALSE(dry.json["metadata"]["uid"].as_string().empty());
+  EXPECT_EQ(get(cat(kMaps, "/a")).status, 404);
+  post(std::string(kMaps), map("a"));
+  EXPECT_EQ(post(cat(kMaps, "?dryRun=All"), map("a")).status, 409);
+  EXPECT_EQ(patch(cat(kMaps, "/a?dryRun=All"), kMerge, R"({"data":{"k":"v"}})").json["data"]["k"].as_string(), "v");
+  EXPECT_TRUE(get(cat(kMaps, "/a")).json["data"].is_null());
+  EXPECT_EQ(send("DELETE", cat(kMaps, "/a?dryRun=All")).status, 200);
+  EXPECT_EQ(get(cat(kMaps, "/a")).status, 200);
+  EXPECT_EQ(post(cat(kMaps, "?dryRun=Some"), map("b")).status, 422);
+  auto address = post(cat(kServices, "?dryRun=All"), service("s", R"("clusterIP":"10.96.0.9",)"));
+  EXPECT_EQ(address.status, 201) << address.body;
+  EXPECT_EQ(post(std::string(kServices), service("t", R"("clusterIP":"10.96.0.9",)")).status, 201);
+}
+
+TEST_F(Write, GeneratesNames) {
+  auto made = post(std::string(kMaps), R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"generateName":"c-"}})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.json["metadata"]["name"].as_string().size(), 7u);
+}
+
+TEST_F(Write, ComparesRevisions) {
+  auto made = post(std::string(kMaps), map("a"));
+  auto changed = patch(cat(kMaps, "/a"), kMerge, R"({"data":{"k":"v"}})");
+  ASSERT_EQ(changed.status, 200);
+  auto stale = put(cat(kMaps, "/a"), made.body);
+  EXPECT_EQ(stale.status, 409);
+  EXPECT_EQ(stale.message(), "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to "
+                             "the latest version and try again");
+  EXPECT_EQ(put(cat(kMaps, "/a"), changed.body).body, changed.body);  // no change, no new revision
+  EXPECT_EQ(put(cat(kMaps, "/a"), map("b")).message(), "the name of the object (b) does not match the name on the URL (a)");
+  EXPECT_EQ(put(cat(kMaps, "/zzz"), map("zzz")).message(), "configmaps \"zzz\" not found");
+}
+
+TEST_F(Write, Patches) {
+  post(std::string(kMaps), map("a", R"(,"data":{"k":"v"})"));
+  auto json = patch(cat(kMaps, "/a"), kJson, R"([{"op":"test","path":"/data/k","value":"v"},{"op":"add","path":"/data/n","value":"1"}])");
+  EXPECT_EQ(json.json["data"]["n"].as_string(), "1") << json.body;
+  EXPECT_EQ(patch(cat(kMaps, "/a"), kJson, R"([{"op":"test","path":"/data/k","value":"w"}])").status, 422);
+  EXPECT_EQ(patch(cat(kMaps, "/a"), "application/x", "{}").status, 415);
+  auto strict = patch(cat(kMaps, "/a?fieldValidation=Strict"), kMerge, R"({"dat":1})");
+  EXPECT_EQ(strict.message(), "ConfigMap \"a\" is invalid: patch: Invalid value: \"{\\\"dat\\\":1}\": strict decoding error: unknown field \"dat\"");
+  auto immutable = patch(cat(kMaps, "/a"), kMerge, R"({"metadata":{"uid":"x"}})");
+  EXPECT_EQ(immutable.status, 409);
+}
+
+TEST_F(Write, AppliesWithOwners) {
+  std::string config = map("a", R"(,"data":{"k":"v"})");
+  EXPECT_EQ(patch(cat(kMaps, "/a?fieldManager=one"), kApply, config).status, 201);
+  EXPECT_EQ(patch(cat(kMaps, "/a"), kApply, config).status, 422);
+  auto conflict = patch(cat(kMaps, "/a?fieldManager=two"), kApply, map("a", R"(,"data":{"k":"w"})"));
+  EXPECT_EQ(conflict.status, 409);
+  EXPECT_EQ(conflict.message(), "Apply failed with 1 conflict: conflict with \"one\": .data.k");
+  EXPECT_EQ(conflict.json["details"]["causes"].at(0)["reason"].as_string(), "FieldManagerConflict");
+  auto forced = patch(cat(kMaps, "/a?fieldManager=two&force=true"), kApply, map("a", R"(,"data":{"k":"w"})"));
+  EXPECT_EQ(forced.json["data"]["k"].as_string(), "w");
+  EXPECT_EQ(forced.json["metadata"]["managedFields"].size(), 1u);
+}
+
+TEST_F(Write, FinalizersHoldWhatIsDeleted) {
+  post(std::string(kMaps), R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","finalizers":["x.io/y"]}})");
+  auto deleted = remove(cat(kMaps, "/a"));
+  EXPECT_EQ(deleted.status, 200);
+  EXPECT_FALSE(deleted.json["metadata"]["deletionTimestamp"].is_null());
+  auto added = patch(cat(kMaps, "/a"), kMerge, R"({"metadata":{"finalizers":["x.io/y","x.io/z"]}})");
+  EXPECT_EQ(added.status, 422);
+  patch(cat(kMaps, "/a"), kMerge, R"({"metadata":{"finalizers":null}})");
+  EXPECT_EQ(get(cat(kMaps, "/a")).status, 404);
+}
+
+TEST_F(Write, DeletesByPolicy) {
+  post(std::string(kMaps), map("a"));
+  auto wrong = remove(cat(kMaps, "/a"), R"({"preconditions":{"uid":"other"}})");
+  EXPECT_EQ(wrong.status, 409);
+  auto foreground = remove(cat(kMaps, "/a"), R"({"propagationPolicy":"Foreground"})");
+  EXPECT_EQ(foreground.json["metadata"]["finalizers"].at(0).as_string(), "foregroundDeletion");
+  EXPECT_EQ(remove(cat(kMaps, "/a"), R"({"propagationPolicy":"Sideways"})").status, 422);
+  post(std::string(kMaps), map("b"));
+  auto gone = remove(cat(kMaps, "/b"));
+  EXPECT_EQ(gone.json["status"].as_string(), "Success");
+  EXPECT_EQ(gone.json["details"]["kind"].as_string(), "configmaps");
+  for (auto name : {"c", "d"}) post(std::string(kMaps), map(name));
+  remove(cat(kMaps, "?fieldSelector=metadata.name%3Dc"));
+  EXPECT_EQ(get(cat(kMaps, "/c")).status, 404);
+  EXPECT_EQ(get(cat(kMaps, "/d")).status, 200);
+  remove(std::string(kMaps));
+  EXPECT_EQ(get(cat(kMaps, "/d")).status, 404);
+}
+
+TEST_F(Write, NamespacesTerminate) {
+  post("/api/v1/namespaces", R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n"}})");
+  auto deleted = remove("/api/v1/namespaces/n");
+  EXPECT_EQ(deleted.json["status"]["phase"].as_string(), "Terminating");
+  auto refused = post("/api/v1/namespaces/n/configmaps", map("a"));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "configmaps \"a\" is forbidden: unable to create new content in namespace n because it is being terminated");
+  EXPECT_EQ(refused.json["details"]["causes"].at(0)["reason"].as_string(), "NamespaceTerminating");
+  auto done = put("/api/v1/namespaces/n/finalize", R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n"},"spec":{}})");
+  EXPECT_EQ(done.status, 200) << done.body;
+  EXPECT_EQ(get("/api/v1/namespaces/n").status, 404);
+}
+
+TEST_F(Write, ServicesGetAddressesOnce) {
+  auto made = post(std::string(kServices), service("a", R"("type":"NodePort",)"));
+  ASSERT_EQ(made.status, 201) << made.body;
+  std::string ip(made.json["spec"]["clusterIP"].as_string());
+  int64_t port = made.json["spec"]["ports"].at(0)["nodePort"].as_int();
+  EXPECT_GE(port, 30000);
+  EXPECT_EQ(made.json["spec"]["clusterIPs"].at(0).as_string(), ip);
+  auto clash = post(std::string(kServices), service("b", cat(R"("clusterIP":")", ip, R"(",)")));
+  EXPECT_EQ(clash.message(), cat("Service \"b\" is invalid: spec.clusterIPs: Invalid value: [\"", ip, "\"]: failed to allocate IP ", ip,
+                                 ": provided IP is already allocated"));
+  auto outside = post(std::string(kServices), service("b", R"("clusterIP":"1.2.3.4",)"));
+  EXPECT_NE(outside.message().find("the provided IP (1.2.3.4) is not in the valid range. The range of valid IPs is 10.96.0.0/16"), std::string::npos);
+  // Leaving the addresses out keeps them; another type gives the port back.
+  auto same = put(cat(kServices, "/a"), service("a", R"("type":"NodePort",)"));
+  EXPECT_EQ(same.json["spec"]["ports"].at(0)["nodePort"].as_int(), port) << same.body;
+  auto changed = patch(cat(kServices, "/a"), kMerge, R"({"spec":{"type":"ClusterIP"}})");
+  EXPECT_TRUE(changed.json["spec"]["ports"].at(0)["nodePort"].is_null()) << changed.body;
+  auto taken = post(std::string(kServices), cat(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"p"},"spec":{"type":"NodePort","ports":[{"port":1,"nodePort":)", port, "}]}}"));
+  EXPECT_EQ(taken.status, 201) << taken.body;
+  remove(cat(kServices, "/a"));
+  EXPECT_EQ(post(std::string(kServices), service("b", cat(R"("clusterIP":")", ip, R"(",)"))).status, 201);
+  auto headless = post(std::string(kServices), service("h", R"("clusterIP":"None",)"));
+  EXPECT_EQ(headless.json["spec"]["clusterIPs"].at(0).as_string(), "None");
+}
+
+TEST_F(Write, OthersMayNotDoEverything) {
+  groups_.clear();
+  user_ = "jane";
+  auto refused = get(cat(kMaps, "/a"));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "configmaps \"a\" is forbidden: User \"jane\" cannot get resource \"configmaps\" in API group \"\" in the namespace \"default\"");
+  EXPECT_EQ(get("/api/v1/nodes").message(), "nodes is forbidden: User \"jane\" cannot list resource \"nodes\" in API group \"\" at the cluster scope");
+  EXPECT_EQ(get("/metrics").message(), "forbidden: User \"jane\" cannot get path \"/metrics\"");
+  EXPECT_EQ(get("/version").status, 200);
+  user_ = "system:node:n1";
+  EXPECT_EQ(get(std::string(kMaps)).status, 200);
+  EXPECT_EQ(post(std::string(kMaps), map("a")).status, 403);
+  user_ = "";
+  EXPECT_EQ(get("/readyz").body, "ok");
+  EXPECT_EQ(get("/api").status, 401);
+  EXPECT_EQ(get("/api").message(), "Unauthorized");
+}
+
+}  // namespace
+}  // namespace kobuk::controlplane
