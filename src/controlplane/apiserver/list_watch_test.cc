@@ -8,6 +8,7 @@ namespace kobuk::controlplane {
 namespace {
 
 using apiserver::testing::ApiTest;
+using apiserver::testing::Reply;
 
 constexpr std::string_view kPods = "/api/v1/namespaces/default/pods";
 constexpr std::string_view kTable = "application/json;as=Table;v=v1;g=meta.k8s.io";

@@ -149,10 +149,7 @@ io::Task<Answer<void>> claim_ports(Core& core, Value& service, std::set<std::str
   bool wanted = needs_node_ports(service);
   for (size_t i = 0; i < count; ++i) {
     Value& port = spec.find("ports")->items()[i];
-    if (!wanted) {
-      if (spec["type"].as_string() == "ClusterIP" || is_external_name(spec)) port.erase("nodePort");
-      continue;
-    }
+    if (!wanted && port["nodePort"].as_int() == 0) continue;
     auto number = co_await claim_port(core, service, port["nodePort"].as_int(), i, had, mine);
     API_CO_CHECK(number);
     mine.insert(cat(kPorts, *number));
@@ -193,6 +190,33 @@ void keep_allocated(Value& object, const Value& old, Arena& arena) {
   }
 }
 
+bool is_external(const Value& service) {
+  std::string_view type = service["spec"]["type"].as_string();
+  return type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !service["spec"]["externalIPs"].empty());
+}
+
+// What the old type needed and the new one may not have goes by itself, unless the client has changed it.
+void drop_dependent(Value& object, const Value& old) {
+  Value& spec = *object.find("spec");
+  const Value& before = old["spec"];
+  auto drop = [&](std::string_view name) {
+    if (spec[name] == before[name]) spec.erase(name);
+  };
+  if (needs_address(old) && is_external_name(spec))
+    for (auto name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) drop(name);
+  if (needs_health_port(old) && !needs_health_port(object)) drop("healthCheckNodePort");
+  if (before["type"].as_string() == "LoadBalancer" && spec["type"].as_string() != "LoadBalancer")
+    for (auto name : {"allocateLoadBalancerNodePorts", "loadBalancerClass"}) drop(name);
+  if (is_external(old) && !is_external(object)) drop("externalTrafficPolicy");
+  if (!needs_node_ports(old) || needs_node_ports(object) || !spec.find("ports")) return;
+  for (Value& port : spec.find("ports")->items())
+    for (const Value& other : before["ports"].items())
+      if (other["nodePort"] == port["nodePort"]) {
+        port.erase("nodePort");
+        break;
+      }
+}
+
 class ServiceStrategy final : public Strategy {
  public:
   bool returns_deleted() const override { return true; }
@@ -204,6 +228,7 @@ class ServiceStrategy final : public Strategy {
   void prepare_update(Value& object, const Value& old, std::string_view subresource, Arena& arena) const override {
     if (subresource == "status") return;
     keep_allocated(object, old, arena);
+    drop_dependent(object, old);
     if (is_external_name(object["spec"]) && !is_external_name(old["spec"])) set_families(*object.find("spec"), arena);
   }
   io::Task<Answer<Claims>> claim(Core& core, Value& object, const Value& old, Arena& arena) const override {

@@ -159,6 +159,7 @@ TEST_F(Write, ServicesGetAddressesOnce) {
   auto same = put(cat(kServices, "/a"), service("a", R"("type":"NodePort",)"));
   EXPECT_EQ(same.json["spec"]["ports"].at(0)["nodePort"].as_int(), port) << same.body;
   auto changed = patch(cat(kServices, "/a"), kMerge, R"({"spec":{"type":"ClusterIP"}})");
+  EXPECT_EQ(changed.status, 200) << changed.body;
   EXPECT_TRUE(changed.json["spec"]["ports"].at(0)["nodePort"].is_null()) << changed.body;
   auto taken = post(std::string(kServices), cat(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"p"},"spec":{"type":"NodePort","ports":[{"port":1,"nodePort":)", port, "}]}}"));
   EXPECT_EQ(taken.status, 201) << taken.body;
