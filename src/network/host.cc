@@ -18,9 +18,10 @@ class RealHost final : public Host {
   Result<std::unique_ptr<sys::Netlink>> links_in(int network_namespace) override {
     return sys::open_netlink_in(network_namespace);
   }
-  Result<void> commit(const sys::nft::Transaction& transaction) override { return nft_->commit(transaction); }
-  Result<std::vector<std::string>> tables() override { return nft_->tables(); }
-  Result<std::vector<std::string>> dropping_forward_chains() override { return nft_->dropping_forward_chains(); }
+  sys::nft::Nft& nft() override { return *nft_; }
+  Result<size_t> forget_connections(uint8_t protocol, const sys::ConnectionFilter& stale) override {
+    return sys::forget_connections(protocol, stale);
+  }
   Result<void> set_setting(const std::string& name, const std::string& value) override {
     std::string path = cat("/proc/sys/", name);
     auto now = sys::read_file(path);
@@ -67,14 +68,14 @@ std::string_view protocol_name(Protocol protocol) {
   return "";
 }
 
-Result<void> commit_table(Host& host, const sys::nft::Table* before, const sys::nft::Table& after) {
-  auto done = host.commit(sys::nft::difference(before, after));
+Result<void> commit_table(sys::nft::Nft& nft, const sys::nft::Table* before, const sys::nft::Table& after) {
+  auto done = nft.commit(sys::nft::difference(before, after));
   bool changed_by_others = !done && before &&
                            (done.error().code() == Code::kNotFound || done.error().code() == Code::kAlreadyExists);
   if (!changed_by_others) return done;
   log::warn("the nf_tables table was changed by another program, and is made anew",
             {{"table", after.name}, {"error", done.error().message()}});
-  return host.commit(sys::nft::difference(nullptr, after));
+  return nft.commit(sys::nft::difference(nullptr, after));
 }
 
 }  // namespace kobuk::network

@@ -9,6 +9,7 @@
 #include "io/loop.h"
 #include "network/networks.h"
 #include "sys/netlink.h"
+#include "sys/netlink_conntrack.h"
 #include "sys/nft.h"
 #include "sys/port.h"
 
@@ -20,9 +21,9 @@ class Host {
   virtual sys::Netlink& links() = 0;
   virtual Result<sys::UniqueFd> open_namespace(const std::string& path) = 0;
   virtual Result<std::unique_ptr<sys::Netlink>> links_in(int network_namespace) = 0;
-  virtual Result<void> commit(const sys::nft::Transaction& transaction) = 0;
-  virtual Result<std::vector<std::string>> tables() = 0;
-  virtual Result<std::vector<std::string>> dropping_forward_chains() = 0;
+  virtual sys::nft::Nft& nft() = 0;
+  // Connections that conntrack follows and that `stale` picks are forgotten: their next packet is a first one again.
+  virtual Result<size_t> forget_connections(uint8_t protocol, const sys::ConnectionFilter& stale) = 0;
   // A file of /proc/sys: "net/ipv4/ip_forward". set does nothing when the value is there already.
   virtual Result<void> set_setting(const std::string& name, const std::string& value) = 0;
   virtual bool has_setting(const std::string& name) = 0;
@@ -41,6 +42,6 @@ uint8_t protocol_number(Protocol protocol);
 std::string_view protocol_name(Protocol protocol);  // "tcp", "udp", "sctp"
 
 // Brings the table in the kernel from `before` (null: unknown) to `after`; anew when somebody else changed it.
-Result<void> commit_table(Host& host, const sys::nft::Table* before, const sys::nft::Table& after);
+Result<void> commit_table(sys::nft::Nft& nft, const sys::nft::Table* before, const sys::nft::Table& after);
 
 }  // namespace kobuk::network

@@ -94,7 +94,7 @@ class BridgedNetworks final : public Networks {
 
 Result<void> BridgedNetworks::commit(const State& state) {
   Table next = render_networks(options_.profile, state, bridge_filter_);
-  KOBUK_CHECK(commit_table(*host_, table_ ? &*table_ : nullptr, next));
+  KOBUK_CHECK(commit_table(host_->nft(), table_ ? &*table_ : nullptr, next));
   table_ = std::move(next);
   return {};
 }
@@ -125,9 +125,9 @@ Result<void> BridgedNetworks::recover() {
   KOBUK_TRY(auto links, host_->links().links());
   KOBUK_CHECK(remove_strangers(links));
   if (state_.bridges.empty()) {
-    KOBUK_TRY(auto tables, host_->tables());
+    KOBUK_TRY(auto tables, host_->nft().tables());
     if (std::ranges::find(tables, table_name(options_.profile)) == tables.end()) return {};
-    return host_->commit(sys::nft::removal(table_name(options_.profile)));
+    return host_->nft().commit(sys::nft::removal(table_name(options_.profile)));
   }
   for (const Bridge& bridge : state_.bridges) KOBUK_CHECK(raise_bridge(bridge.spec));
   KOBUK_CHECK(recover_attachments(links));
@@ -280,7 +280,7 @@ Result<void> BridgedNetworks::raise_bridge(const BridgeSpec& spec) {
 // Our own accepting does not help against another table that drops: every table must let a packet pass.
 void BridgedNetworks::report_dropped_forwarding() {
   if (std::exchange(reported_, true)) return;
-  auto chains = host_->dropping_forward_chains();
+  auto chains = host_->nft().dropping_forward_chains();
   if (!chains || chains->empty()) return;
   log::warn("this host's firewall drops forwarded packets: containers may not reach the outside nor be reached; "
             "let it accept what comes from or goes to interfaces kobuk-* "
@@ -436,7 +436,7 @@ Result<void> BridgedNetworks::clean_up() {
   for (const Bridge& bridge : state_.bridges) KOBUK_CHECK(host_->links().remove_link(interface_of(bridge.spec.name)));
   for (const sys::Link& link : links)
     if (is_ours(link)) KOBUK_CHECK(host_->links().remove_link(link.name));
-  KOBUK_CHECK(host_->commit(sys::nft::removal(table_name(options_.profile))));
+  KOBUK_CHECK(host_->nft().commit(sys::nft::removal(table_name(options_.profile))));
   table_.reset();
   held_.clear();
   State nothing;

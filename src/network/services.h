@@ -1,8 +1,11 @@
 // Services on a node: what kube-proxy does. A RuleSet is rendered from Services and their endpoints (pure), and the
 // kernel is brought to it with the difference alone, in one nf_tables transaction.
 //
-//   Services services("default", {.node_addresses = {"192.168.1.5"}, .cluster_cidr = "10.100.0.0/16"});
+//   Services services({.profile = "default", .cluster_cidr = "10.100.0.0/16", .node_addresses = {"192.168.1.5"}});
 //   KOBUK_CHECK(services.apply(wanted));
+//
+// Clients are pods, processes of this host, and other hosts (NodePorts, external addresses). A new connection goes to a
+// random endpoint; established ones stay where they are. IPv4: what is not is left out and logged once.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +42,8 @@ struct ServicePort {
   bool operator==(const ServicePort&) const = default;
 };
 
+class Host;  // network/host.h
+
 class Services {
  public:
   struct Options {
@@ -48,10 +53,12 @@ class Services {
     std::vector<std::string> node_addresses;  // NodePorts answer here, and on loopback
   };
   explicit Services(Options options);
+  Services(Options options, std::unique_ptr<Host> host);  // for tests
   ~Services();
   // Blocking for some milliseconds at thousands of Services; on the loop. On an error the kernel is as before.
+  // kUnsupported names what this kernel's nf_tables lacks, kPermissionDenied: not root.
   Result<void> apply(const std::vector<ServicePort>& wanted);
-  Result<void> clean_up();
+  Result<void> clean_up();  // also for a profile whose daemon died
 
  private:
   struct Impl;

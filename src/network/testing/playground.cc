@@ -139,6 +139,21 @@ std::string ask(const Namespace* from, const std::string& address, uint16_t port
   return out;
 }
 
+Asker::Asker(const Namespace* from, const std::string& address, uint16_t port) {
+  inside(from, [&] {
+    socket_ = sys::UniqueFd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in remote = address_of(address, port);
+    if (connect(socket_.get(), reinterpret_cast<sockaddr*>(&remote), sizeof remote) != 0) perror("test client"), abort();
+  });
+}
+
+std::string Asker::ask(int wait_ms) {
+  char buffer[256];
+  if (send(socket_.get(), "?", 1, 0) != 1 || !wait_for(socket_.get(), POLLIN, wait_ms)) return "no answer";
+  ssize_t got = recv(socket_.get(), buffer, sizeof buffer, 0);
+  return got < 0 ? name_of_error(errno) : std::string(buffer, static_cast<size_t>(got));
+}
+
 Result<Namespace> add_other_host(int host) {
   KOBUK_TRY(auto links, sys::open_netlink());
   if (!links->link("lan")) {

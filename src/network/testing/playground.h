@@ -50,6 +50,16 @@ class Server {
 std::string ask(const Namespace* from, const std::string& address, uint16_t port, Transport transport = Transport::kTcp,
                 int wait_ms = 3000);
 
+// A client that asks again from the same socket: for conntrack the same UDP connection.
+class Asker {
+ public:
+  Asker(const Namespace* from, const std::string& address, uint16_t port);
+  std::string ask(int wait_ms = 3000);
+
+ private:
+  sys::UniqueFd socket_;
+};
+
 // A bridge "lan" with 192.168.50.1/24 here, and a namespace with 192.168.50.<host> and its default route here.
 Result<Namespace> add_other_host(int host);
 
