@@ -200,4 +200,11 @@ Result<std::string> prepare_sub_path(const SubPathRequest& request, const std::s
   return target;
 }
 
+Result<void> make_message_file(const std::string& path) {
+  KOBUK_CHECK(sys::make_directories(path.substr(0, path.rfind('/')), 0755));
+  KOBUK_CHECK(sys::write_file(path, "", 0666));
+  if (::chmod(path.c_str(), 0666) != 0) return fail_errno(errno, cat("chmod ", path));  // past our umask
+  return {};
+}
+
 }  // namespace kobuk::node

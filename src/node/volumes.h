@@ -53,4 +53,7 @@ struct SubPathRequest {
 };
 Result<std::string> prepare_sub_path(const SubPathRequest& request, const std::string& pod_directory);
 
+// An empty file that any user may write to: a container's termination message.
+Result<void> make_message_file(const std::string& path);
+
 }  // namespace kobuk::node
