@@ -31,6 +31,7 @@ struct KubeletOptions {
   int64_t cpu_millicores = 0, memory_bytes = 0;  // capacity; 0: of the host
   int64_t max_pods = 110;
   std::string cluster_dns, cluster_domain = "cluster.local";
+  std::string runtime_version = "0.1.0";  // of the engine, as the Node names it
 };
 
 class Kubelet {
