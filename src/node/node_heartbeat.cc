@@ -39,7 +39,7 @@ io::Task<Result<void>> NodeHeartbeat::register_node() {
 io::Task<Result<void>> NodeHeartbeat::update_status() {
   core::NodeStatus wanted = make_node(options_, facts_).status;
   wanted.conditions = make_node_conditions(read_node_pressure(options_.directory), not_ready_(), known_.status.conditions, loop_->now());
-  bool heartbeat = reported_ == MonoTime{} || loop_->mono() - reported_ >= kReport;
+  bool heartbeat = !reported_ || loop_->mono() - *reported_ >= kReport;
   std::string patch = node_status_patch(known_, wanted, heartbeat);
   if (patch.empty()) co_return Result<void>();
   auto nodes = api::resource_of<core::Node>();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "api/client.h"
@@ -31,7 +32,7 @@ class NodeHeartbeat {
   std::function<std::string()> not_ready_;
   core::Node known_;
   bool registered_ = false, lease_known_ = false;
-  MonoTime reported_{};
+  std::optional<MonoTime> reported_;
 };
 
 }  // namespace kobuk::node
