@@ -121,6 +121,10 @@ Result<void> DirectoryUnpacker::begin_entry(const TarEntry& entry) {
   auto [parent_path, name] = divide(path);
   bool whited = name.starts_with(kWhiteout);
   if (whited && name.starts_with(kWhiteoutMetadata) && name != kOpaque) return {};  // AUFS's own
+  for (std::string_view folder : split(parent_path, '/')) {
+    if (folder.starts_with(kWhiteoutMetadata)) return {};
+    if (folder.starts_with(kWhiteout)) return fail(Code::kInvalid, "\"", entry.name, "\" lies within a whiteout");
+  }
   KOBUK_TRY(int parent, open_parent(parent_path));
   if (name == kOpaque) {
     if (fsetxattr(parent, kOpaqueXattr, "y", 1, 0) != 0) return failed("set trusted.overlay.opaque for");

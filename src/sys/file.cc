@@ -141,28 +141,34 @@ Result<std::vector<std::string>> list_directory_fd(UniqueFd fd, std::string_view
   return names;
 }
 
-Result<void> remove_at(int parent, const std::string& name, const std::string& shown, dev_t device,
-                       int depth) {
+constexpr int kMaxRemoveDepth = 128;  // a descriptor is open for each
+
+// top: the folder that the removal began with; what is nested too deeply is moved up into it, to be removed from there.
+Result<void> remove_at(int parent, const std::string& name, const std::string& shown, dev_t device, int depth, int top) {
   if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return fail_errno(errno, cat("remove ", shown));
   int unlink_error = errno;
-  struct stat st {};
-  if (fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return fail_errno(errno, cat("stat ", shown));
+  struct stat st{};
+  if (fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, cat("stat ", shown));
   if (!S_ISDIR(st.st_mode)) return fail_errno(unlink_error, cat("remove ", shown));
-  if (device != 0 && st.st_dev != device)
-    return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
-  if (depth > 512) return fail(Code::kTooLarge, "remove ", shown, ": nested too deeply");
+  if (device != 0 && st.st_dev != device) return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
+  if (depth > kMaxRemoveDepth) {
+    if (renameat(parent, name.c_str(), top, cat(".deep-", random_hex(16)).c_str()) != 0) return fail_errno(errno, cat("move up ", shown));
+    return {};
+  }
   UniqueFd dir(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dir) return fail_errno(errno, cat("open ", shown));
-  UniqueFd list(openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!list) return fail_errno(errno, cat("open ", shown));
-  KOBUK_TRY(auto names, list_directory_fd(std::move(list), shown));
-  for (const std::string& child : names)
-    KOBUK_CHECK(remove_at(dir.get(), child, cat(shown, '/', child), st.st_dev, depth + 1));
-  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-    return fail_errno(errno, cat("rmdir ", shown));
-  return {};
+  if (depth == 0) top = dir.get();
+  while (true) {
+    UniqueFd list(openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!list) return fail_errno(errno, cat("open ", shown));
+    KOBUK_TRY(auto names, list_directory_fd(std::move(list), shown));
+    for (const std::string& child : names) KOBUK_CHECK(remove_at(dir.get(), child, cat(shown, '/', child), st.st_dev, depth + 1, top));
+    if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+    // The top is emptied again of what was moved up into it.
+    bool again = errno == ENOTEMPTY && depth == 0 && !names.empty();
+    if (!again) return fail_errno(errno, cat("rmdir ", shown));
+  }
 }
 
 }  // namespace
@@ -172,7 +178,7 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
   return list_directory_fd(std::move(fd), path);
 }
 
-Result<void> remove_tree(const std::string& path) { return remove_at(AT_FDCWD, path, path, 0, 0); }
+Result<void> remove_tree(const std::string& path) { return remove_at(AT_FDCWD, path, path, 0, 0, -1); }
 
 std::string fd_path(int fd) { return cat("/proc/self/fd/", fd); }
 
