@@ -28,6 +28,12 @@ std::string with_parameter(std::string target, std::string_view name, std::strin
   return target;
 }
 
+// Of an upload's "0-1023" (some say "bytes=0-1023").
+std::optional<uint64_t> range_end(std::string_view range) {
+  if (range.starts_with("bytes=")) range.remove_prefix(6);
+  return range.starts_with("0-") ? parse_uint(range.substr(2)) : std::nullopt;
+}
+
 // Counts what goes through, so that a slow upload is told from a dead one.
 class CountedSource final : public io::http::BodySource {
  public:
@@ -216,11 +222,10 @@ io::Task<Result<uint64_t>> RegistryRepository::received(std::shared_ptr<Url> loc
   Ask ask;
   ask.url = *location;
   KOBUK_CO_TRY(auto response, co_await registry().send(std::move(ask)));
-  std::string_view range = response.headers.get("Range");
-  auto end = parse_uint(range.substr(std::min(range.size(), range.find('-') + 1)));
-  if (response.status != 204 || !range.starts_with("0-") || !end) co_return fail(Code::kUnavailable, "the upload is lost");
+  auto end = range_end(response.headers.get("Range"));
+  if (response.status != 204 || !end) co_return fail(Code::kUnavailable, "the upload is lost");
   if (auto moved = resolve_url(*location, response.headers.get("Location"))) *location = *moved;
-  co_return *end == 0 ? 0 : *end + 1;  // "0-0" is said for nothing, too: a byte sent again would be refused, nothing less
+  co_return *end == 0 ? 0 : *end + 1;  // "0-0" is what registries say for nothing
 }
 
 io::Task<Result<void>> RegistryRepository::finish_upload(Url location, codec::Digest digest, std::function<Result<io::http::Body>()> body,
@@ -269,6 +274,8 @@ io::Task<Result<void>> RegistryRepository::upload_once(codec::Digest digest, uin
       co_return error;
     }
     if (auto next = resolve_url(*location, response.headers.get("Location"))) *location = *next;
+    auto end = range_end(response.headers.get("Range"));
+    if (end && *end + 1 < size) co_return fail(Code::kUnavailable, "the registry has taken ", *end + 1, " bytes of ", size);
   }
   auto done = co_await finish_upload(*location, digest, nullptr, nullptr);
   co_return done;
