@@ -12,7 +12,7 @@ endforeach()
 add_executable(kobuk-monitor ${monitor_sources})
 set_target_properties(kobuk-monitor PROPERTIES
   COMPILE_OPTIONS "-Wall;-Wextra;-Wno-missing-field-initializers;-Wno-missing-designated-field-initializers;-Os;-g0;-fno-exceptions;-fno-rtti;-fno-pic;-fno-asynchronous-unwind-tables;-fomit-frame-pointer;-ffunction-sections;-fdata-sections;-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=;-iquote${CMAKE_SOURCE_DIR}/src"
-  LINK_OPTIONS "-static;-no-pie;-fuse-ld=mold;-Wl,--gc-sections;-Wl,--icf=safe;-s"
+  LINK_OPTIONS "-static;-fuse-ld=mold;-Wl,--gc-sections;-Wl,--icf=safe;-s"
   POSITION_INDEPENDENT_CODE OFF
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/monitor)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/runtime/monitor_image.cc PROPERTIES
