@@ -2,6 +2,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -78,8 +79,14 @@ Result<void> send_packet(int socket, std::string_view bytes, const std::vector<i
 
 Result<Packet> receive_packet(int socket, size_t max) {
   Packet packet;
-  packet.bytes.resize(max);
-  iovec part{packet.bytes.data(), max};
+  // Asked first how long it is: most are small, and a buffer for the longest would be filled with zeros each time.
+  ssize_t length;
+  do {
+    length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (length < 0 && errno == EINTR);
+  if (length < 0) return fail_errno(errno, "receive a message");
+  packet.bytes.resize(std::min(max, static_cast<size_t>(length)));
+  iovec part{packet.bytes.data(), packet.bytes.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;

@@ -1,16 +1,22 @@
 #include "runtime/monitor/monitor.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "sys/file.h"
+
+// The linker's names for the read-only part of a static program.
+extern "C" const char __executable_start[];
+extern "C" const char etext[];
 
 namespace kobuk::runtime {
 namespace {
@@ -38,8 +44,23 @@ int Monitor::run() {
     (void)sys::send_packet(daemon_.get(), encode(error_reply(launched.error())));
     return 1;
   }
+  rest();
   poller_.run();
   return 0;
+}
+
+// From here on this process mostly waits, for as long as the container lives: what only the launch needed is given back,
+// and of the program only what runs again is mapped again.
+void Monitor::rest() {
+  plan_.steps = {};
+  plan_.joins = {};
+  plan_.process = {};
+  plan_.cgroup.limits = {};
+  plan_.cgroup.directories = {};
+  malloc_trim(0);
+  auto start = reinterpret_cast<uintptr_t>(__executable_start);
+  auto end = reinterpret_cast<uintptr_t>(etext) & ~uintptr_t{4095};
+  madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);  // read-only, backed by its memory file
 }
 
 Result<void> Monitor::launch() {

@@ -48,6 +48,7 @@ class Monitor {
 
   // monitor.cc
   Result<void> launch();
+  void rest();
   Result<void> make_streams(Streams& theirs, std::vector<sys::UniqueFd>& child_ends);
   Result<void> watch_all();
   void watch_memory();

@@ -2,6 +2,7 @@
 // daemon, 5 the v2 cgroup of monitors, if there is one. Started by Runtime::create from memory, never from a
 // file of the host, so that no container ever sees a descriptor of one (CVE-2019-5736).
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -42,6 +43,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (int fd : {kPlanFd, kDaemonFd, kCgroupFd}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  mallopt(M_TRIM_THRESHOLD, 16 << 10);  // it lives long and small: memory goes back at once
+  mallopt(M_TOP_PAD, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0,
         0);  // no process of a container may look into this one or its unborn children
   umask(0);  // modes are as asked for

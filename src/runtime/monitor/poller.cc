@@ -27,7 +27,7 @@ Result<void> Poller::watch(int fd, uint32_t events, Handler handler) {
   epoll_event event{.events = events, .data = {.fd = fd}};
   if (epoll_ctl(epoll_.get(), handlers_[at] ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
     return fail_errno(errno, "epoll_ctl");
-  handlers_[at] = std::make_shared<Handler>(std::move(handler));
+  handlers_[at].reset(new Handler(std::move(handler)));
   return {};
 }
 
