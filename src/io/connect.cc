@@ -44,7 +44,7 @@ Task<Result<int>> connect_one(Loop& loop, SocketAddress address, Duration timeou
     ~Timer() { loop.cancel_timer(id); }
   } timer{loop, loop.start_timer(timeout, [&poll] { poll.close(); })};
   co_await poll.wait(Loop::kWrite);
-  if (poll.closed()) co_return fail(Code::kTimeout, what, ": no answer in time");
+  if (poll.closed()) co_return fail(Error(Code::kTimeout, cat(what, ": no answer in time"), ETIMEDOUT));
   int error = 0;
   socklen_t length = sizeof error;
   getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);

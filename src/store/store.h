@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "io/loop.h"
+#include "io/tls.h"
 
 namespace kobuk::store {
 
@@ -128,7 +129,8 @@ class Store {
   virtual io::Task<Result<void>> revoke(LeaseId lease) = 0;
   // Forgets what was replaced or deleted at or before `revision`.
   virtual io::Task<Result<void>> compact(Revision revision) = 0;
-  virtual Revision revision() const = 0;  // of the newest durable change
+  // Of the newest durable change; with etcd, whose other clients write too, the newest that has been seen here.
+  virtual Revision revision() const = 0;
 };
 
 // Nothing is kept: for tests.
@@ -136,5 +138,15 @@ std::unique_ptr<Store> make_memory_store(io::Loop& loop);
 // In the directory `path` (made when absent), by LMDB. kDataLoss: the file is damaged or of something else;
 // kFailedPrecondition: another process has it open.
 Result<std::unique_ptr<Store>> open_embedded_store(io::Loop& loop, std::string path, int64_t max_bytes = int64_t{8} << 30);
+
+struct EtcdOptions {
+  std::vector<std::string> endpoints;  // "10.0.0.1:2379": tried in turn
+  std::shared_ptr<io::TlsContext> tls;  // null: plain text
+  std::string prefix;                   // before every key; what is beside it is not seen
+  Duration timeout = std::chrono::seconds(10);  // of one call, with its waiting for a connection
+};
+// An etcd v3 cluster. Connects when first used. kInvalid: no endpoint. Reads go on at the next endpoint when one fails; a
+// change goes there only when it cannot have happened, and is kUnavailable otherwise. Watches find their way back.
+Result<std::unique_ptr<Store>> make_etcd_store(io::Loop& loop, EtcdOptions options);
 
 }  // namespace kobuk::store
