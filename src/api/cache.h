@@ -107,6 +107,14 @@ class Cache final : public AnyCache {
     return found == objects_.end() ? nullptr : found->second;
   }
   const Objects& objects() const { return objects_; }
+  // Waits until the object with this uid is gone, or is at least known to be going (deletionTimestamp).
+  io::Task<void> removed(std::string key, std::string uid) {
+    while (true) {
+      Object object = find(key);
+      if (!object || object->metadata.uid != uid || !object->metadata.deletion_timestamp.empty()) co_return;
+      co_await changed(key);
+    }
+  }
   // Calls `visit` for each object of the namespace.
   template <class F>
   void in_namespace(std::string_view space, F visit) const {
@@ -145,6 +153,7 @@ class Cache final : public AnyCache {
       objects_.erase(key);
     }
     for (auto& index : indexes_) index->change(key, before.get(), after);
+    wake(key);
     for (size_t i = 0; i < handlers_.size(); ++i) handlers_[i](Change{key, before, after});
   }
   std::vector<std::string> keys() const override {

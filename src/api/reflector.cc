@@ -34,16 +34,21 @@ SpaceAndName split_key(std::string_view key) {
   return {std::string(key.substr(0, slash)), std::string(key.substr(slash + 1))};
 }
 
-// Stands in the frame of a reached() that waits; its end withdraws it.
+// Stands in the frame of the coroutine that waits; its end withdraws it.
+template <class K>
 struct Reflector::Waiter {
-  Reflector* reflector;
-  std::multimap<int64_t, Waiter*>::iterator place;
+  using Places = std::multimap<K, Waiter*>;
+  Places* places;
+  typename Places::iterator place;
   io::Event event;
-  bool listed = true;
-  Waiter(Reflector* r, int64_t revision) : reflector(r), event(*r->loop_) { place = r->waiters_.emplace(revision, this); }
+  Waiter(io::Loop& loop, Places& all, const K& key) : places(&all), place(all.emplace(key, this)), event(loop) {}
   Waiter(const Waiter&) = delete;
   ~Waiter() {
-    if (listed) reflector->waiters_.erase(place);
+    if (places != nullptr) places->erase(place);
+  }
+  void wake() {
+    std::exchange(places, nullptr)->erase(place);
+    event.set();
   }
 };
 
@@ -56,19 +61,23 @@ void Reflector::advance(std::string_view resource_version) {
   if (resource_version.empty()) return;
   revision_ = std::string(resource_version);
   revision_number_ = parse_int(resource_version).value_or(0);
-  while (!waiters_.empty() && waiters_.begin()->first <= revision_number_) {
-    Waiter* waiter = waiters_.begin()->second;
-    waiters_.erase(waiters_.begin());
-    waiter->listed = false;
-    waiter->event.set();
-  }
+  while (!waiters_.empty() && waiters_.begin()->first <= revision_number_) waiters_.begin()->second->wake();
 }
 
 io::Task<void> Reflector::reached(std::string resource_version) {
   int64_t wanted = parse_int(resource_version).value_or(0);
   if (wanted <= revision_number_) co_return;
-  Waiter waiter(this, wanted);
+  Waiter<int64_t> waiter(*loop_, waiters_, wanted);
   co_await waiter.event.wait();
+}
+
+io::Task<void> Reflector::changed(std::string key) {
+  Waiter<std::string> waiter(*loop_, key_waiters_, key);
+  co_await waiter.event.wait();
+}
+
+void Reflector::wake(const std::string& key) {
+  for (auto at = key_waiters_.find(key); at != key_waiters_.end(); at = key_waiters_.find(key)) at->second->wake();
 }
 
 io::Task<void> Reflector::wait_synced() { co_await synced_.wait(); }

@@ -53,8 +53,11 @@ class Reflector {
   // The object is there as given, or is gone (null). Values live during the call only.
   virtual void store(std::string key, const codec::Value* object) = 0;
   virtual std::vector<std::string> keys() const = 0;
+  io::Task<void> changed(std::string key);  // waits for wake(key)
+  void wake(const std::string& key);
 
  private:
+  template <class K>
   struct Waiter;
   io::Task<Result<void>> relist();
   io::Task<Result<void>> stream_list();
@@ -69,7 +72,8 @@ class Reflector {
   std::string revision_;
   int64_t revision_number_ = 0;
   io::Event synced_;
-  std::multimap<int64_t, Waiter*> waiters_;
+  std::multimap<int64_t, Waiter<int64_t>*> waiters_;           // for a revision
+  std::multimap<std::string, Waiter<std::string>*> key_waiters_;  // for a change of an object
   std::unique_ptr<WatchStream> stream_;  // goes on after stream_list()
   Duration delay_{};
 };

@@ -10,15 +10,15 @@ OwnedPod running(std::string name) {
 }
 
 TEST(Replicas, CreatesWhatIsMissing) {
-  EXPECT_EQ(plan_replicas(3, {running("a")}).create, 2);
-  EXPECT_EQ(plan_replicas(3, {}, 2).create, 2) << "bounded by the burst";
+  EXPECT_EQ(plan_replicas(3, {running("a")}, 0).create, 2);
+  EXPECT_EQ(plan_replicas(3, {}, 0, 2).create, 2) << "bounded by the burst";
 }
 
 TEST(Replicas, TerminatingAndFinishedPodsAreReplaced) {
   OwnedPod terminating = running("a"), finished = running("b");
   terminating.terminating = true;
   finished.finished = true;
-  EXPECT_EQ(plan_replicas(1, {terminating, finished}).create, 1);
+  EXPECT_EQ(plan_replicas(1, {terminating, finished}, 0).create, 1);
 }
 
 TEST(Replicas, RemovesTheLeastUsefulFirst) {
@@ -28,7 +28,7 @@ TEST(Replicas, RemovesTheLeastUsefulFirst) {
   unready.ready = false;
   OwnedPod cheap = running("cheap");
   cheap.deletion_cost = -1;
-  auto plan = plan_replicas(1, {running("good"), cheap, unready, pending, unassigned});
+  auto plan = plan_replicas(1, {running("good"), cheap, unready, pending, unassigned}, 0);
   EXPECT_EQ(plan.remove, (std::vector<std::string>{"unassigned", "pending", "unready", "cheap"}));
 }
 
@@ -36,10 +36,18 @@ TEST(Replicas, AmongEqualsTheYoungestGoes) {
   OwnedPod young = running("young"), old = running("old");
   young.ready_since = 200;
   old.ready_since = 100;
-  EXPECT_EQ(plan_replicas(1, {old, young}).remove, std::vector<std::string>{"young"});
+  EXPECT_EQ(plan_replicas(1, {old, young}, 210).remove, std::vector<std::string>{"young"});
 }
 
-TEST(Replicas, ANegativeNumberIsNone) { EXPECT_EQ(plan_replicas(-1, {running("a")}).remove.size(), 1u); }
+TEST(Replicas, CrowdedNodesGiveFirst) {
+  OwnedPod alone = running("alone"), crowded = running("crowded");
+  alone.neighbours = 1;
+  crowded.neighbours = 2;
+  alone.ready_since = 200, crowded.ready_since = 100;
+  EXPECT_EQ(plan_replicas(1, {alone, crowded}, 210).remove, std::vector<std::string>{"crowded"});
+}
+
+TEST(Replicas, ANegativeNumberIsNone) { EXPECT_EQ(plan_replicas(-1, {running("a")}, 0).remove.size(), 1u); }
 
 }  // namespace
 }  // namespace kobuk::controlplane

@@ -1,6 +1,7 @@
 #include "controlplane/controllers/rollout.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace kobuk::controlplane {
 namespace {
@@ -44,20 +45,33 @@ void shrink(std::vector<SetSize>& old, int32_t unavailable_budget, int32_t avail
   }
 }
 
-// Each set in proportion to its size, so that a paused or running rollout keeps its shape while it is scaled.
-void scale_in_proportion(std::vector<SetSize>& sets, int32_t target) {
-  int32_t total = sum_wanted(sets);
-  if (total == 0) return;
-  std::sort(sets.begin(), sets.end(), [](const SetSize& a, const SetSize& b) {
-    return a.wanted != b.wanted ? a.wanted > b.wanted : a.created > b.created;
-  });
-  int32_t left = target;
-  for (SetSize& set : sets) {
-    set.wanted = static_cast<int32_t>((int64_t{set.wanted} * target * 2 + total) / (int64_t{total} * 2));
-    set.wanted = std::min(set.wanted, left);
-    left -= set.wanted;
+// How many pods a set gains or loses when the Deployment's room changes by `to_add` in all, `added` of it given out.
+int32_t proportion(const Rollout& rollout, const SetSize& set, int32_t to_add, int32_t added) {
+  if (set.wanted == 0 || to_add == 0 || to_add == added) return 0;
+  int32_t fraction = -set.wanted;
+  if (rollout.replicas > 0) {
+    int64_t most = rollout.replicas + rollout.max_surge;
+    int64_t before = set.max_replicas > 0 ? set.max_replicas : most;
+    fraction = static_cast<int32_t>((int64_t{set.wanted} * most * 2 + before) / (before * 2)) - set.wanted;
   }
-  sets.front().wanted += left;
+  return to_add > 0 ? std::min(fraction, to_add - added) : std::max(fraction, to_add - added);
+}
+
+void scale_in_proportion(const Rollout& rollout, std::vector<SetSize>& sets) {
+  int32_t allowed = rollout.replicas > 0 ? rollout.replicas + rollout.max_surge : 0;
+  int32_t to_add = allowed - sum_wanted(sets), added = 0;
+  if (to_add == 0 || sets.empty()) return;
+  // Larger sets first; of equal ones the newer when growing, the older when shrinking.
+  std::sort(sets.begin(), sets.end(), [&](const SetSize& a, const SetSize& b) {
+    if (a.wanted != b.wanted) return a.wanted > b.wanted;
+    return to_add > 0 ? a.created > b.created : a.created < b.created;
+  });
+  for (SetSize& set : sets) {
+    int32_t change = proportion(rollout, set, to_add, added);
+    set.wanted += change;
+    added += change;
+  }
+  sets.front().wanted = std::max(0, sets.front().wanted + to_add - added);
 }
 
 std::vector<Resize> differences(const std::vector<SetSize>& before, const std::vector<SetSize>& after) {
@@ -89,21 +103,37 @@ Result<RolloutBounds> resolve_bounds(std::string_view max_surge, std::string_vie
   return RolloutBounds{surge, std::min(unavailable, std::max(replicas, 1))};
 }
 
+std::vector<Resize> scale_sizes(const Rollout& rollout, const SetSize& current, std::vector<SetSize> old) {
+  std::vector<SetSize> all = old, active;
+  if (!current.name.empty()) all.push_back(current);
+  if (all.empty()) return {};
+  std::copy_if(all.begin(), all.end(), std::back_inserter(active), [](const SetSize& set) { return set.wanted > 0; });
+  if (active.size() <= 1) {  // the one that is active, else the newest
+    SetSize only = !active.empty()         ? active.front()
+                   : !current.name.empty() ? current
+                                           : *std::max_element(all.begin(), all.end(), [](const SetSize& a, const SetSize& b) { return a.created < b.created; });
+    if (only.wanted == rollout.replicas) return {};
+    return {{only.name, rollout.replicas}};
+  }
+  bool saturated = !current.name.empty() && current.wanted == rollout.replicas && current.available == rollout.replicas;
+  if (saturated || rollout.strategy == RolloutStrategy::kRecreate) {
+    std::vector<Resize> out;
+    for (const SetSize& set : old) {
+      if (saturated && set.wanted > 0) out.push_back({set.name, 0});
+    }
+    return out;
+  }
+  scale_in_proportion(rollout, active);
+  return differences(all, active);
+}
+
 std::vector<Resize> next_sizes(const Rollout& rollout, const SetSize& current, std::vector<SetSize> old) {
   bool in_progress = sum_wanted(old) > 0;
   if (!in_progress && rollout.strategy == RolloutStrategy::kRollingUpdate) {
     if (current.wanted == rollout.replicas || (rollout.paused && current.wanted == 0)) return {};
     return {{current.name, rollout.replicas}};
   }
-  if (rollout.paused) {
-    std::vector<SetSize> all = old;
-    all.push_back(current);
-    std::vector<SetSize> before = all;
-    int32_t most = rollout.replicas > 0 ? rollout.replicas + rollout.max_surge : 0;
-    int32_t total = sum_wanted(all);
-    if (total > most || total < rollout.replicas) scale_in_proportion(all, total > most ? most : rollout.replicas);
-    return differences(before, all);
-  }
+  if (rollout.paused) return scale_sizes(rollout, current, std::move(old));
   if (rollout.strategy == RolloutStrategy::kRecreate) return recreate(rollout, current, old);
 
   std::vector<SetSize> before = old;

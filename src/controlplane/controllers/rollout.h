@@ -32,6 +32,7 @@ struct SetSize {
   int32_t actual = 0;     // status.replicas
   int32_t available = 0;  // status.availableReplicas
   int64_t created = 0;    // seconds since the epoch: older sets shrink first
+  int32_t max_replicas = 0;  // replicas + surge of the Deployment when the set was last sized (annotation); 0: unknown
 };
 
 struct Resize {
@@ -46,6 +47,10 @@ struct RolloutBounds {
 // "25%", "1": surge rounds up, unavailable rounds down; both 0 becomes unavailable 1, so that a rollout can move.
 // Errors: kInvalid for anything that is neither a whole number nor a percentage.
 Result<RolloutBounds> resolve_bounds(std::string_view max_surge, std::string_view max_unavailable, int32_t replicas);
+
+// The Deployment's own size has changed, or it is paused: every set in proportion to its size, so that a rollout keeps
+// its shape. `current` without a name: there is no set of the present template. Only the sets whose size changes.
+std::vector<Resize> scale_sizes(const Rollout& rollout, const SetSize& current, std::vector<SetSize> old);
 
 // Only the sets whose size changes now. `current` is the set of the present template.
 std::vector<Resize> next_sizes(const Rollout& rollout, const SetSize& current, std::vector<SetSize> old);

@@ -56,11 +56,28 @@ TEST(Rollout, UnhealthyOldPodsGoFirst) {
 
 TEST(Rollout, PausedScalesInProportion) {
   Rollout rollout{.replicas = 10, .max_surge = 0, .max_unavailable = 1, .paused = true};
-  auto sizes = next_sizes(rollout, {.name = "new", .wanted = 2}, {{.name = "old", .wanted = 3}});
+  auto sizes = next_sizes(rollout, {.name = "new", .wanted = 2, .max_replicas = 5},
+                          {{.name = "old", .wanted = 3, .max_replicas = 5}});
   std::map<std::string, int32_t> by_name;
   for (const Resize& size : sizes) by_name[size.name] = size.replicas;
   EXPECT_EQ(by_name["old"], 6);
   EXPECT_EQ(by_name["new"], 4);
+}
+
+// The example of the documentation: 10 replicas with surge 3 in the middle of a rollout grow to 15.
+TEST(Rollout, ScalingKeepsTheShapeOfARollout) {
+  Rollout rollout{.replicas = 15, .max_surge = 3, .max_unavailable = 2};
+  auto sizes = scale_sizes(rollout, {.name = "new", .wanted = 5, .max_replicas = 13}, {{.name = "old", .wanted = 8, .max_replicas = 13}});
+  std::map<std::string, int32_t> by_name;
+  for (const Resize& size : sizes) by_name[size.name] = size.replicas;
+  EXPECT_EQ(by_name["old"], 11);
+  EXPECT_EQ(by_name["new"], 7);
+}
+
+TEST(Rollout, ScalingToNothingTakesEveryPod) {
+  auto sizes = scale_sizes({.replicas = 0, .max_surge = 1}, {.name = "new", .wanted = 1}, {{.name = "old", .wanted = 3}});
+  ASSERT_EQ(sizes.size(), 2u);
+  EXPECT_EQ(sizes[0].replicas + sizes[1].replicas, 0);
 }
 
 // Whatever the bounds: replicas + surge is never passed, available pods never fall below replicas - unavailable,
