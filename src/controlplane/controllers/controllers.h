@@ -1,5 +1,5 @@
-// The controllers: Deployment, ReplicaSet, EndpointSlice, namespace deletion, garbage collection, node life-cycle, service
-// accounts' root CA ConfigMap, LoadBalancer addresses.
+// The controllers: Deployment, ReplicaSet, EndpointSlice, namespace deletion, garbage collection of objects and of pods, node
+// life-cycle and evictions, ServiceAccounts, the root CA ConfigMap, LoadBalancer addresses.
 //
 //   Controllers controllers(loop, client, {.load_balancer_cidr = "10.101.128.0/24"});
 //   tasks.spawn(controllers.run());      // until destroyed
@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "api/cache.h"
 #include "api/client.h"
 #include "io/loop.h"
 
@@ -21,11 +22,14 @@ struct ControllerOptions {
 class Controllers {
  public:
   Controllers(io::Loop& loop, api::Client& client, ControllerOptions options);
+  // With caches that others use too, the scheduler for one: one watch a resource for all of them. They outlive this.
+  Controllers(io::Loop& loop, api::Client& client, api::Caches& caches, ControllerOptions options);
   ~Controllers();
   io::Task<void> run();
 
  private:
   struct Impl;
+  std::unique_ptr<api::Caches> own_caches_;  // outlives impl_
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,47 @@
+// Node life-cycle: a node whose Lease is no longer renewed becomes Unknown; nodes are tainted by their conditions; pods
+// leave tainted nodes when their tolerations end.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "api/types/coordination_v1.h"
+#include "api/types/core_v1.h"
+#include "controlplane/controllers/controller.h"
+#include "controlplane/controllers/node_health.h"
+
+namespace kobuk::controlplane {
+
+// Keys are nodes.
+class NodeLifecycleController final : public Controller {
+ public:
+  explicit NodeLifecycleController(ControllerContext& context);
+
+ private:
+  using Lease = api::coordination::v1::Lease;
+  using NodePointer = std::shared_ptr<const Node>;
+  io::Task<Result<void>> reconcile(std::string key) override;
+  io::Task<Result<void>> mark_silent(NodePointer node);
+  io::Task<Result<void>> mark_pods_not_ready(std::string node);
+  io::Task<Result<void>> write_taints(NodePointer node);
+  void lease_changed(const api::Cache<Lease>::Change& change);
+  api::Cache<Node>& nodes_;
+  api::Cache<Lease>& leases_;
+  api::Index<Pod>& pods_by_node_;
+  // When this process last heard of the node: no other clock than ours is trusted.
+  std::map<std::string, MonoTime, std::less<>> heard_;
+};
+
+// Keys are pods.
+class TaintEvictionController final : public Controller {
+ public:
+  explicit TaintEvictionController(ControllerContext& context);
+
+ private:
+  io::Task<Result<void>> reconcile(std::string key) override;
+  api::Cache<Node>& nodes_;
+  api::Cache<Pod>& pods_;
+  api::Index<Pod>& pods_by_node_;
+};
+
+}  // namespace kobuk::controlplane
