@@ -47,6 +47,11 @@ const std::string* label_of(const Candidate& node, const std::string& key) {
   return found == node.labels.end() ? nullptr : &found->second;
 }
 
+// The first reason counts.
+void exclude(const char*& node, const char* reason) {
+  if (node == nullptr) node = reason;
+}
+
 }  // namespace
 
 std::string no_preemption(size_t nodes, bool room_helps) {
@@ -96,7 +101,7 @@ void Topology::exclude_by_affinity(const Pod& pod, Reasons& out) const {
     bool first = there.empty() && selects(term, pod, pod);  // the first of a group that wants to be together
     for (size_t i = 0; i < out.size(); ++i) {
       const std::string* domain = label_of(state_.nodes()[i], term.topology_key);
-      if (domain == nullptr || (!first && !there.contains(*domain))) out[i] = kAffinity;
+      if (domain == nullptr || (!first && !there.contains(*domain))) exclude(out[i], kAffinity);
     }
   }
 }
@@ -106,7 +111,7 @@ void Topology::exclude_by_anti_affinity(const Pod& pod, Reasons& out) const {
     auto there = domains(term, pod);
     for (size_t i = 0; i < out.size(); ++i) {
       const std::string* domain = label_of(state_.nodes()[i], term.topology_key);
-      if (domain != nullptr && there.contains(*domain)) out[i] = kAntiAffinity;
+      if (domain != nullptr && there.contains(*domain)) exclude(out[i], kAntiAffinity);
     }
   }
 }
@@ -118,7 +123,7 @@ void Topology::exclude_by_others(const Pod& pod, Reasons& out) const {
       if (taken == nullptr || !selects(term, *other, pod)) continue;
       for (size_t i = 0; i < out.size(); ++i) {
         const std::string* domain = label_of(state_.nodes()[i], term.topology_key);
-        if (domain != nullptr && *domain == *taken) out[i] = kExisting;
+        if (domain != nullptr && *domain == *taken) exclude(out[i], kExisting);
       }
     }
   }
@@ -144,9 +149,9 @@ void Topology::exclude_by_spread(const Pod& pod, const TopologySpreadConstraint&
   for (size_t i = 0; i < out.size(); ++i) {
     const std::string* domain = label_of(state_.nodes()[i], constraint.topology_key);
     if (domain == nullptr) {
-      out[i] = kSpreadLabel;
+      exclude(out[i], kSpreadLabel);
     } else if (auto count = counts.find(*domain); count != counts.end() && count->second + self - least > constraint.max_skew) {
-      out[i] = kSpread;
+      exclude(out[i], kSpread);
     }
   }
 }
