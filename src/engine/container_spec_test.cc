@@ -1,0 +1,126 @@
+#include "engine/container_spec.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/seccomp_profile.h"
+#include "runtime/defaults.h"
+#include "sys/capability.h"
+
+namespace kobuk::engine {
+namespace {
+
+sys::HostFacts facts() {
+  sys::HostFacts out;
+  out.kernel_major = 6, out.kernel_minor = 1, out.machine = "x86_64", out.seccomp = true;
+  out.last_capability = 40, out.own_capabilities = (uint64_t{1} << 41) - 1;
+  return out;
+}
+
+uint64_t bit(const char* name) { return sys::capability_bit(*sys::capability_number(name)); }
+
+ContainerRecord shell() {
+  ContainerRecord out;
+  out.id = "c1", out.args = {"/bin/sh"}, out.hostname = "h";
+  return out;
+}
+
+const runtime::Mount* mount_at(const runtime::ContainerSpec& spec, std::string_view destination) {
+  for (const runtime::Mount& mount : spec.mounts)
+    if (mount.destination == destination) return &mount;
+  return nullptr;
+}
+
+bool has_namespace(const runtime::ContainerSpec& spec, runtime::NamespaceKind kind) {
+  return std::any_of(spec.namespaces.begin(), spec.namespaces.end(), [&](const auto& n) { return n.kind == kind; });
+}
+
+TEST(ContainerSpec, CapabilitiesAsDockerAddsAndDropsThem) {
+  ContainerRecord record = shell();
+  EXPECT_EQ(*capabilities_of(record, facts()), runtime::default_capabilities());
+  record.cap_drop = {"ALL"}, record.cap_add = {"NET_ADMIN"};
+  EXPECT_EQ(*capabilities_of(record, facts()), bit("NET_ADMIN"));
+  record.cap_drop = {"CHOWN"}, record.cap_add = {"ALL"};
+  EXPECT_EQ(*capabilities_of(record, facts()), facts().own_capabilities & ~bit("CHOWN"));
+  record.cap_drop = {}, record.cap_add = {"NONSENSE"};
+  ASSERT_FALSE(capabilities_of(record, facts()));
+}
+
+TEST(ContainerSpec, HostModesShareAndPathsJoin) {
+  ContainerRecord record = shell();
+  record.network_mode = "host", record.pid_mode = "host";
+  auto spec = make_container_spec(record, {.ipc_namespace = "/proc/7/ns/ipc"}, facts());
+  ASSERT_TRUE(spec);
+  EXPECT_FALSE(has_namespace(*spec, runtime::NamespaceKind::kNetwork));
+  EXPECT_FALSE(has_namespace(*spec, runtime::NamespaceKind::kPid));
+  EXPECT_TRUE(has_namespace(*spec, runtime::NamespaceKind::kMount));
+  for (const auto& n : spec->namespaces)
+    if (n.kind == runtime::NamespaceKind::kIpc) EXPECT_EQ(n.path, "/proc/7/ns/ipc");
+}
+
+TEST(ContainerSpec, MountsReplaceDefaultsAndParentsComeFirst) {
+  ContainerRecord record = shell();
+  record.mounts = {{.type = MountType::kBind, .source = "/x", .destination = "/a/b", .readonly = true},
+                   {.type = MountType::kVolume, .source = "v", .destination = "/a"},
+                   {.type = MountType::kTmpfs, .destination = "/dev/shm", .options = "size=1m,exec"}};
+  auto spec = make_container_spec(record, {.volumes = {{"v", "/volumes/v"}}}, facts());
+  ASSERT_TRUE(spec) << spec.error().message();
+  EXPECT_LT(mount_at(*spec, "/a"), mount_at(*spec, "/a/b"));
+  EXPECT_EQ(mount_at(*spec, "/a")->source, "/volumes/v");
+  auto options = mount_at(*spec, "/a/b")->options;
+  EXPECT_NE(std::find(options.begin(), options.end(), "ro"), options.end());
+  auto shm = mount_at(*spec, "/dev/shm")->options;
+  EXPECT_EQ(std::count(shm.begin(), shm.end(), "noexec"), 0);
+  EXPECT_EQ(std::count_if(spec->mounts.begin(), spec->mounts.end(), [](const auto& m) { return m.destination == "/dev/shm"; }), 1);
+}
+
+TEST(ContainerSpec, PrivilegedHasNoMasksAndNoFilter) {
+  ContainerRecord record = shell();
+  record.privileged = true;
+  auto spec = make_container_spec(record, {}, facts());
+  ASSERT_TRUE(spec);
+  EXPECT_FALSE(spec->seccomp);
+  EXPECT_TRUE(spec->masked_paths.empty());
+  EXPECT_EQ(spec->process.capabilities.effective, facts().own_capabilities);
+}
+
+TEST(ContainerSpec, WrongUlimitsAndDevicesAreNamed) {
+  EXPECT_EQ(make_rlimit({"nofile", 10, 5}).error().message(), "ulimit soft limit must be less than or equal to hard limit: 10 > 5");
+  EXPECT_EQ(make_rlimit({"nope", 1, 1}).error().message(), "invalid ulimit type: nope");
+  EXPECT_TRUE(make_rlimit({"nofile", 10, -1}));
+  ContainerRecord record = shell();
+  record.devices = {{"/dev/there-is-none", "", "rwm"}};
+  EXPECT_FALSE(make_container_spec(record, {}, facts()));
+}
+
+TEST(ContainerSpec, CgroupsStayBelowTheProfilesRoot) {
+  ContainerRecord record = shell();
+  EXPECT_EQ(cgroup_path_of(record, "/kobuk-x"), "/kobuk-x/docker/c1");
+  record.cgroup_parent = "/kobuk-x/pods/p1";
+  EXPECT_EQ(cgroup_path_of(record, "/kobuk-x"), "/kobuk-x/pods/p1/c1");
+  record.cgroup_parent = "/system.slice";
+  EXPECT_EQ(cgroup_path_of(record, "/kobuk-x"), "/kobuk-x/system.slice/c1");
+}
+
+TEST(SeccompProfile, IncludesAndExcludes) {
+  constexpr const char* kProfile = R"({"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,
+    "archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]},{"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]}],
+    "syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"},
+                {"names":["mount"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}},
+                {"names":["clone"],"action":"SCMP_ACT_ALLOW","excludes":{"caps":["CAP_SYS_ADMIN"]},"args":[{"index":0,"value":2114060288,"op":"SCMP_CMP_MASKED_EQ"}]},
+                {"names":["arm_only"],"action":"SCMP_ACT_ALLOW","includes":{"arches":["arm64"]}}]})";
+  auto plain = parse_seccomp_profile(kProfile, "x86_64", 0);
+  ASSERT_TRUE(plain) << plain.error().message();
+  ASSERT_EQ(plain->rules.size(), 2u);
+  EXPECT_EQ(plain->rules[1].names.front(), "clone");
+  EXPECT_EQ(plain->default_error, 38u);
+  EXPECT_EQ(plain->architectures, std::vector<std::string>{"x86"});
+  auto admin = parse_seccomp_profile(kProfile, "x86_64", bit("SYS_ADMIN"));
+  EXPECT_EQ(admin->rules[1].names.front(), "mount");
+  EXPECT_FALSE(parse_seccomp_profile(R"({"defaultAction":"SCMP_ACT_WHAT"})", "x86_64", 0));
+  EXPECT_FALSE(parse_seccomp_profile("[]", "x86_64", 0));
+}
+
+}  // namespace
+}  // namespace kobuk::engine

@@ -1,0 +1,157 @@
+// The CRI's streams: attaching to a container's own, and connections into a sandbox.
+#include <deque>
+
+#include "engine/cri_service.h"
+#include "sys/netns_connect.h"
+
+namespace kobuk::engine {
+namespace {
+
+// Bytes that one task has and another reads.
+class Pipe {
+ public:
+  explicit Pipe(io::Loop& loop) : changed(loop) {}
+  std::deque<std::string> pieces;
+  size_t bytes = 0;
+  bool ended = false;    // nothing more comes
+  bool closed = false;   // nobody reads
+  io::Event changed;
+};
+
+constexpr size_t kPipeBytes = 256 << 10;
+
+class PipeReader final : public io::Stream {
+ public:
+  explicit PipeReader(std::shared_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
+  ~PipeReader() override { close(); }
+  io::Task<Result<std::string>> read(size_t max) override {
+    auto pipe = pipe_;
+    while (pipe->pieces.empty() && !pipe->ended && !pipe->closed) {
+      pipe->changed.reset();
+      co_await pipe->changed.wait();
+    }
+    if (pipe->closed) co_return fail(Code::kCancelled, "the stream is closed");
+    if (pipe->pieces.empty()) co_return std::string();
+    std::string piece = std::move(pipe->pieces.front());
+    pipe->pieces.pop_front();
+    if (piece.size() > max) pipe->pieces.push_front(piece.substr(max)), piece.resize(max);
+    pipe->bytes -= piece.size();
+    pipe->changed.set();
+    co_return piece;
+  }
+  io::Task<Result<void>> write(std::string_view) override { co_return fail(Code::kUnsupported, "an output can't be written to"); }
+  io::Task<Result<void>> shutdown_write() override { co_return Result<void>(); }
+  void close() override {
+    pipe_->closed = true;
+    pipe_->changed.set();
+  }
+
+ private:
+  std::shared_ptr<Pipe> pipe_;
+};
+
+class InputWriter final : public io::Stream {
+ public:
+  explicit InputWriter(std::shared_ptr<runtime::Attachment> to) : to_(std::move(to)) {}
+  io::Task<Result<std::string>> read(size_t) override { co_return fail(Code::kUnsupported, "an input can't be read"); }
+  io::Task<Result<void>> write(std::string_view bytes) override {
+    auto to = to_;
+    auto written = co_await to->write(std::string(bytes));
+    co_return written;
+  }
+  io::Task<Result<void>> shutdown_write() override { co_return to_->close_stdin(); }
+  void close() override { auto closed = to_->close_stdin(); }
+
+ private:
+  std::shared_ptr<runtime::Attachment> to_;
+};
+
+// Hands what comes to the two pipes, as fast as they are read.
+io::Task<void> distribute(std::shared_ptr<runtime::Attachment> from, std::shared_ptr<Pipe> out, std::shared_ptr<Pipe> err) {
+  while (true) {
+    auto chunk = co_await from->read();
+    if (!chunk || !*chunk) break;
+    std::shared_ptr<Pipe> to = (*chunk)->is_stderr ? err : out;
+    while (to->bytes > kPipeBytes && !to->closed) {
+      to->changed.reset();
+      co_await to->changed.wait();
+    }
+    if (to->closed) continue;
+    to->bytes += (*chunk)->bytes.size();
+    to->pieces.push_back(std::move((*chunk)->bytes));
+    to->changed.set();
+  }
+  for (auto& pipe : {out, err}) {
+    pipe->ended = true;
+    pipe->changed.set();
+  }
+}
+
+class AttachedProcess final : public CriProcess {
+ public:
+  AttachedProcess(Core& core, EntryPtr entry, std::shared_ptr<runtime::Attachment> attachment, bool in, bool out, bool err)
+      : core_(core), entry_(std::move(entry)), attachment_(std::move(attachment)), exits_(entry_->exits), pump_(core.loop()) {
+    auto out_pipe = std::make_shared<Pipe>(core.loop()), err_pipe = std::make_shared<Pipe>(core.loop());
+    out_pipe->closed = !out, err_pipe->closed = !err;
+    if (in) in_ = std::make_unique<InputWriter>(attachment_);
+    if (out) out_ = std::make_unique<PipeReader>(out_pipe);
+    if (err) err_ = std::make_unique<PipeReader>(err_pipe);
+    pump_.spawn(distribute(attachment_, out_pipe, err_pipe));
+  }
+  ~AttachedProcess() override { attachment_->close(); }
+  io::Stream* in() override { return in_.get(); }
+  io::Stream* out() override { return out_.get(); }
+  io::Stream* err() override { return err_.get(); }
+  void close_in() override {
+    if (in_) in_->close();
+    in_.reset();
+  }
+  Result<void> resize(uint16_t columns, uint16_t rows) override {
+    KOBUK_TRY(runtime::Container * container, core_.running(entry_));
+    (void)container;
+    core_.spawn(resize_later(core_, entry_, {columns, rows}));
+    return {};
+  }
+  io::Task<Result<int>> wait() override {
+    KOBUK_CO_TRY(int64_t code, co_await core_.wait(entry_, WaitFor::kNextExit, exits_, {}));
+    co_return static_cast<int>(code);
+  }
+
+ private:
+  // A size that comes too late is no error: the next one follows.
+  static io::Task<void> resize_later(Core& core, EntryPtr entry, runtime::ConsoleSize size) {
+    auto container = core.running(entry);
+    if (!container) co_return;
+    auto resized = co_await (*container)->resize(size);
+  }
+  Core& core_;
+  EntryPtr entry_;
+  std::shared_ptr<runtime::Attachment> attachment_;
+  uint64_t exits_;
+  std::unique_ptr<io::Stream> in_, out_, err_;
+  io::TaskGroup pump_;  // last: it uses the members above
+};
+
+}  // namespace
+
+io::Task<Result<std::unique_ptr<CriProcess>>> CriService::attach(std::string id, bool tty, bool in, bool out, bool err) {
+  KOBUK_CO_TRY(EntryPtr entry, find(id, Origin::kCri));
+  if (tty != entry->record.tty) co_return fail(Code::kInvalid, "container ", id, tty ? " has no terminal" : " has a terminal: attach with one");
+  KOBUK_CO_TRY(runtime::Container * container, core_.running(entry));
+  runtime::Container::AttachOptions options{.in = in && entry->record.stdin_open, .out = out, .err = err && !tty};
+  KOBUK_CO_TRY(auto attachment, co_await container->attach(options));
+  std::shared_ptr<runtime::Attachment> shared = std::move(attachment);
+  co_return std::make_unique<AttachedProcess>(core_, entry, shared, options.in, out, options.err);
+}
+
+io::Task<Result<std::unique_ptr<io::Stream>>> CriService::port_forward(std::string sandbox, uint16_t port) {
+  KOBUK_CO_TRY(EntryPtr entry, find(sandbox, Origin::kSandbox));
+  KOBUK_CO_TRY(runtime::Container * container, core_.running(entry));
+  std::string path = entry->record.network_mode == "host" ? "/proc/self/ns/net" : container->namespace_path(runtime::NamespaceKind::kNetwork);
+  auto work = [path, port] { return sys::connect_in_namespace(path, "127.0.0.1", port); };
+  auto socket = co_await core_.loop().offload("port forward", work);
+  if (!socket) co_return fail(std::move(socket).error().context("port ", port, " of pod sandbox ", sandbox));
+  co_return io::adopt_fd(core_.loop(), socket->release());
+}
+
+}  // namespace kobuk::engine
