@@ -3,18 +3,24 @@ SHELL := /bin/bash
 BUILD := build/release
 JOBS  := $(shell nproc)
 
-.PHONY: deps build test bench asan fuzz tidy format clean
+.PHONY: quickstart deps configure build test bench asan fuzz tidy format clean
+
+quickstart: build             ## a cluster with nginx behind a Service, from a bare machine
+	@tools/quickstart
 
 deps:                         ## install the Debian packages that building and testing need
 	@tools/install_packages
 
-build: deps                   ## the optimised binary and the tests
-	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
-	@rm -f build-configure.log
-	@ninja -C $(BUILD)
+configure: deps
+	@mkdir -p build
+	@cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+
+build: configure              ## the optimised binary, build/kobuk
+	@ninja -C $(BUILD) kobuk
 	@ln -sf release/kobuk build/kobuk
 
 test: build                   ## every test; ends with "N passed, N failed, N skipped"
+	@ninja -C $(BUILD)
 	@tests/run --build $(BUILD)
 
 asan: deps                    ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "app/cluster_commands.h"
+#include "app/docker_command.h"
+#include "app/kubectl_command.h"
 #include "app/options.h"
+#include "app/serve_command.h"
 #include "app/store_command.h"
 #include "app/version.h"
 
@@ -29,6 +33,21 @@ std::string overview() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands = {
+      {"start", "start a cluster on this host, and make it first where there is none", run_start},
+      {"status", "show where a cluster's parts are and how they are", run_status},
+      {"stop", "stop a cluster and its containers", run_stop},
+      {"delete", "delete a cluster; nothing of it stays on the host", run_delete},
+      {"kubeconfig", "print a kubeconfig for kubectl and other clients", run_kubeconfig},
+      {"env", "print the exports of KUBECONFIG and DOCKER_HOST", run_env},
+      {"kubectl", "what a host without kubectl needs of it", run_kubectl},
+      {"docker", "what a host without the docker CLI needs of it", run_docker},
+      {"serve", "run every role of a profile in the foreground", run_serve},
+      {"engine", "run the container engine alone", run_engine},
+      {"registry", "run the image registry alone", run_registry},
+      {"apiserver", "run the Kubernetes API server alone", run_apiserver},
+      {"controllers", "run the controllers alone", run_controllers},
+      {"scheduler", "run the scheduler alone", run_scheduler},
+      {"node", "run the node alone", run_node},
       {"store", "look into and compact the embedded store", run_store},
       {"version", "print the version", run_version},
   };

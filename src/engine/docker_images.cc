@@ -91,15 +91,8 @@ void publish(Core& core, std::string action, const std::string& id, const std::s
 
 io::Task<void> pull_into(Core& core, image::PullRequest request, std::string shown, std::shared_ptr<Lines> lines) {
   request.progress = [lines](const image::PullProgress& progress) { lines->add(progress_line(progress)); };
-  auto before = core.images().find(request.reference);
   auto pulled = co_await core.images().pull(std::move(request));
   if (pulled) {
-    if (!pulled->repo_digests.empty()) {
-      const std::string& digest = pulled->repo_digests.front();
-      lines->add(status_line(cat("Digest: ", digest.substr(digest.find('@') + 1))));
-    }
-    bool same = before && before->id == pulled->id;
-    lines->add(status_line(cat("Status: ", same ? "Image is up to date for " : "Downloaded newer image for ", shown)));
     publish(core, "pull", shown, shown);
   } else {
     lines->add(error_line(pulled.error()));
@@ -142,7 +135,6 @@ io::Task<Response> create_image(Call call) {
   if (!credentials) co_return error_response(credentials.error());
   request.credentials = std::move(*credentials);
   auto lines = std::make_shared<Lines>(call.core->loop());
-  lines->add(progress_line({.id = reference->tag.empty() ? reference->digest : reference->tag, .status = cat("Pulling from ", reference->path)}));
   call.core->spawn(pull_into(*call.core, std::move(request), image::familiar(*reference), lines));
   co_return stream_of(lines);
 }
@@ -166,7 +158,6 @@ io::Task<Response> push_image(Call call) {
   auto credentials = credentials_of(call.request);
   if (!credentials) co_return error_response(credentials.error());
   auto lines = std::make_shared<Lines>(call.core->loop());
-  lines->add(status_line(cat("The push refers to repository [", reference->domain, "/", reference->path, "]")));
   call.core->spawn(push_into(*call.core, {.reference = name, .credentials = std::move(*credentials), .progress = {}}, lines));
   co_return stream_of(lines);
 }

@@ -1,0 +1,17 @@
+// Mounts of this mount namespace, as /proc/self/mountinfo lists them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace kobuk::sys {
+
+// The mount points at or below `directory` in a mountinfo text, deepest and latest first: the order to unmount them in.
+std::vector<std::string> mounts_below(std::string_view mountinfo, std::string_view directory);
+// Detaches all of them. None is fine.
+Result<void> unmount_below(const std::string& directory);
+
+}  // namespace kobuk::sys

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# What goes wrong is said in one sentence with the remedy, and nothing half-made stays.
+. "$(dirname "$0")/lib.sh"
+need_root
+need busybox
+
+profile=bad$$
+root=$work/cluster
+cleanup() {
+  "$KOBUK" delete -p "$profile" >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+kubectl() { "$KOBUK" kubectl --profile "$profile" "$@"; }
+docker() { "$KOBUK" docker --profile "$profile" "$@"; }
+apply() { printf '%s\n' "$1" | kubectl apply -f -; }
+
+expect 2 "is no name" "$KOBUK" start -p "Bad_Name"
+expect 2 "is no amount of memory" "$KOBUK" start -p "$profile" --root "$root" --memory lots
+expect 2 "has to be an absolute path" "$KOBUK" start -p "$profile" --root relative
+expect 1 "there is no profile" "$KOBUK" status -p "$profile"
+expect 1 "make it with: kobuk start" "$KOBUK" stop -p "$profile"
+python3 - <<'PY' &
+import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 27443)); s.listen(); time.sleep(30)
+PY
+taken=$!
+within 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/27443'
+expect 1 "port 27443 of 127.0.0.1 is taken" "$KOBUK" start -p "$profile" --root "$root" --port 27443
+kill $taken
+
+"$KOBUK" start -p "$profile" --root "$root" >/dev/null || fail "start"
+pod='{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: "none/such:1"'
+expect 1 'unknown field "spec.containers[0].imagee"' apply "$pod, imagee: x}]}}"
+expect 1 'The Pod "p" is invalid: spec.containers[0].name: Required value' apply '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{image: "a:1"}]}}'
+expect 1 'no matches for kind "Pod" in version "v2"' apply '{apiVersion: v2, kind: Pod, metadata: {name: p}}'
+expect 1 'cannot unmarshal' apply '{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: "three", selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: x}]}}}}'
+expect 1 'namespaces "nowhere" not found' apply '{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: nowhere}}'
+expect 0 "No resources found" kubectl get pods
+
+apply "$pod}]}}" >/dev/null || fail "apply a pod whose image is missing"
+waiting() { kubectl get pod p -o 'jsonpath={.status.containerStatuses[0].state.waiting.reason}' | grep -qE 'ErrImagePull|ImagePullBackOff'; }
+within 20 waiting
+expect 1 "No such container: none" docker stop none
+expect 125 "none/such" docker run --rm none/such:1 true
+busybox_image "$work/rootfs.tar"
+docker import "$work/rootfs.tar" web:1 >/dev/null
+docker run -d --name one -p 28080:80 web:1 sleep 100 >/dev/null
+expect 125 "port is already allocated" docker run -d --name two -p 28080:80 web:1 sleep 100
+expect 125 'is already in use by container' docker run -d --name one web:1 true
+expect 127 "not found" docker run --rm web:1 no-such-program
