@@ -377,8 +377,8 @@ TEST_F(MonitorTest, IsSmall) {
     RecordProperty("pss_kilobytes", static_cast<int>(size));
     EXPECT_GT(size, 0u);
     EXPECT_LE(size, 400u);
-    removed(*container);
   }
+  for (auto& container : containers) removed(*container);
 }
 
 }  // namespace
