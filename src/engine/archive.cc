@@ -266,8 +266,8 @@ Result<void> TreeOfTar::content(uint64_t offset, std::string_view bytes) {
 }
 
 Result<void> TreeOfTar::set_attributes(int parent, const std::string& name, const codec::TarEntry& entry) {
-  uid_t uid = options_.keep_owner ? entry.uid : 0;
-  gid_t gid = options_.keep_owner ? entry.gid : 0;
+  uid_t uid = options_.owner ? options_.owner->first : entry.uid;
+  gid_t gid = options_.owner ? options_.owner->second : entry.gid;
   if (fchownat(parent, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, cat("chown ", entry.name));
   if (entry.type == codec::TarType::kSymlink) return {};
   sys::UniqueFd fd(openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));

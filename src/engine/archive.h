@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -46,7 +48,8 @@ class TarOfTree {
 };
 
 struct ExtractOptions {
-  bool keep_owner = true;             // uid and gid of the archive; else root's
+  // Who gets what is extracted; nothing: as in the archive.
+  std::optional<std::pair<uint32_t, uint32_t>> owner;
   bool no_overwrite_dir_non_dir = false;  // a folder may not take a file's place, nor the other way round
 };
 

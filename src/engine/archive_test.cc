@@ -59,7 +59,7 @@ class ArchiveTest : public ::testing::Test {
 };
 
 TEST_F(ArchiveTest, ATreeComesBackAsItWas) {
-  ASSERT_TRUE(extract(tar_of("/dir"), {.keep_owner = geteuid() == 0}));
+  ASSERT_TRUE(extract(tar_of("/dir"), {.owner = std::pair(geteuid(), getegid())}));
   EXPECT_EQ(sys::read_file(to / "dir/file").value_or(""), "content");
   EXPECT_EQ(fs::read_symlink(to / "dir/link"), "/etc/passwd");
   EXPECT_EQ(fs::hard_link_count(to / "dir/file"), 2u);
@@ -87,13 +87,13 @@ TEST_F(ArchiveTest, NothingLeavesTheFolder) {
   codec::TarEntry entry;
   for (const char* name : {"../evil", "way-out/evil", "/../../evil", "a/../../evil"}) {
     entry.name = name;
-    auto result = extract(tar_with(entry, "x"), {.keep_owner = false});
+    auto result = extract(tar_with(entry, "x"), {.owner = std::pair(geteuid(), getegid())});
   }
   EXPECT_TRUE(fs::is_empty(outside.path()));
   EXPECT_FALSE(fs::exists(fs::path(to.path()).parent_path() / "evil"));
   codec::TarEntry link;
   link.type = codec::TarType::kHardLink, link.name = "stolen", link.linkname = "../../../../etc/shadow";
-  auto linked = extract(tar_with(link), {.keep_owner = false});
+  auto linked = extract(tar_with(link), {.owner = std::pair(geteuid(), getegid())});
   EXPECT_FALSE(fs::exists(to / "stolen"));
   entry.name = "..";
   EXPECT_FALSE(extract(tar_with(entry, "x")));
@@ -103,10 +103,10 @@ TEST_F(ArchiveTest, AFolderDoesNotTakeAFilesPlaceWhereThatIsForbidden) {
   std::ofstream(to / "x") << "file";
   codec::TarEntry folder;
   folder.type = codec::TarType::kDirectory, folder.name = "x/", folder.mode = 0755;
-  auto refused = extract(tar_with(folder), {.keep_owner = false, .no_overwrite_dir_non_dir = true});
+  auto refused = extract(tar_with(folder), {.owner = std::pair(geteuid(), getegid()), .no_overwrite_dir_non_dir = true});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message().find("cannot overwrite non-directory"), std::string::npos);
-  ASSERT_TRUE(extract(tar_with(folder), {.keep_owner = false}));
+  ASSERT_TRUE(extract(tar_with(folder), {.owner = std::pair(geteuid(), getegid())}));
   EXPECT_TRUE(fs::is_directory(to / "x"));
 }
 

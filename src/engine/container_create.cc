@@ -72,6 +72,7 @@ void Core::publish(const Entry& entry, std::string action, std::map<std::string,
 }
 
 io::Task<Result<EntryPtr>> Core::create(ContainerRecord record) {
+  if (closing_) co_return fail(Code::kUnavailable, "the engine is being removed");
   if (record.id.empty()) record.id = new_id();
   record.created = loop_.now();
   if (record.origin == Origin::kDocker) {

@@ -49,6 +49,7 @@ Result<runtime::Container*> Core::running(const EntryPtr& entry) const {
 
 io::Task<Result<void>> Core::start(EntryPtr entry) {
   auto pass = co_await entry->turnstile.enter();
+  if (closing_) co_return fail(Code::kUnavailable, "the engine is being removed");
   if (entry->removed || entry->status.status == Status::kRemoving)
     co_return fail(Code::kConflict, "container is marked for removal and cannot be started");
   if (entry->status.status == Status::kPaused)
@@ -80,6 +81,7 @@ io::Task<Result<void>> Core::start_locked(EntryPtr entry) {
     }
     ++entry->exits;
     set_status(*entry, entry->status.started == WallTime{} && entry->record.origin == Origin::kDocker ? Status::kCreated : Status::kExited);
+    if (entry->record.auto_remove) tasks_.spawn(auto_remove(entry));
     co_return fail(std::move(up).error());
   }
   entry->status.started = loop_.now();

@@ -9,14 +9,17 @@
 namespace kobuk::engine {
 
 io::Task<Result<void>> Core::remove(EntryPtr entry, RemoveOptions options) {
-  if (entry->running() && options.force) {
-    auto killed = co_await kill(entry, SIGKILL);
-    // It may have ended by itself meanwhile.
-    if (!killed && entry->running()) co_return fail(std::move(killed).error().context("cannot remove container \"", entry->record.name, "\""));
+  while (true) {
+    if (entry->running() && options.force) {
+      auto killed = co_await kill(entry, SIGKILL);
+      // It may have ended by itself meanwhile.
+      if (!killed && entry->running()) co_return fail(std::move(killed).error().context("cannot remove container \"", entry->record.name, "\""));
+    }
+    auto pass = co_await entry->turnstile.enter();
+    if (entry->running() && options.force) continue;  // somebody was about to start it
+    auto removed = co_await remove_locked(entry, options);
+    co_return removed;
   }
-  auto pass = co_await entry->turnstile.enter();
-  auto removed = co_await remove_locked(entry, options);
-  co_return removed;
 }
 
 io::Task<Result<void>> Core::remove_locked(EntryPtr entry, RemoveOptions options) {
@@ -105,7 +108,7 @@ io::Task<void> remove_one(Core& core, EntryPtr entry, std::shared_ptr<std::optio
 }  // namespace
 
 io::Task<Result<void>> Core::remove_everything() {
-  stopping_ = true;
+  stopping_ = closing_ = true;
   auto failure = std::make_shared<std::optional<Error>>();
   // Containers before the sandboxes whose namespaces they are in.
   for (bool sandboxes : {false, true}) {

@@ -231,7 +231,8 @@ class Core {
   std::map<std::string, std::string, std::less<>> names_;      // name → id; reserved while one is being made
   std::map<std::string, NetworkRecord> network_records_;
   std::map<std::string, VolumeRecord> volumes_;
-  bool stopping_ = false;
+  bool stopping_ = false;  // nothing is restarted
+  bool closing_ = false;   // nothing is made or started any more
   io::TaskGroup tasks_;  // last: its tasks use the members above
 };
 

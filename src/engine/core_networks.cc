@@ -196,7 +196,10 @@ io::Task<Result<void>> Core::attach_networks(EntryPtr entry) {
   std::vector<network::PortMapping> ports = entry->record.ports;
   std::vector<EndpointRecord> endpoints = entry->record.endpoints;
   for (EndpointRecord& endpoint : endpoints) {
-    if (endpoint.network != kPodNetwork) KOBUK_CO_CHECK(find_network(endpoint.network));
+    if (endpoint.network != kPodNetwork) {
+      auto network = find_network(endpoint.network);
+      if (!network) co_return fail(std::move(network).error().context("failed to set up container networking"));
+    }
     std::string network = endpoint.network;
     KOBUK_CO_TRY(EndpointRecord made, co_await attach_one(entry, std::move(endpoint), std::exchange(ports, {})));
     // Written at once: a crash from here on must find what to give back.

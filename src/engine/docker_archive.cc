@@ -1,7 +1,16 @@
-// docker cp and docker export: file trees of a container as tar, both ways.
-#include "codec/json.h"
+// docker cp, docker export and docker diff: file trees of a container. Every path is looked up below the container's
+// root, so no symlink of its own leads out of it.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "engine/archive.h"
 #include "engine/docker.h"
+#include "runtime/user.h"
 #include "sys/file.h"
 
 namespace kobuk::engine::docker {
@@ -10,16 +19,18 @@ namespace {
 // Hands the tree on as it is read; keeps its root open until then.
 class TreeBody final : public io::http::BodySource {
  public:
-  TreeBody(io::Loop& loop, sys::UniqueFd root, std::unique_ptr<TarOfTree> tar) : loop_(loop), root_(std::move(root)), tar_(std::move(tar)) {}
+  TreeBody(io::Loop& loop, sys::UniqueFd root, std::unique_ptr<TarOfTree> tar) : loop_(loop), root_(std::make_shared<sys::UniqueFd>(std::move(root))), tar_(std::move(tar)) {}
   io::Task<Result<std::string>> next() override {
-    auto read = [tar = tar_.get()] { return tar->next(); };
-    co_return co_await loop_.offload("archive", read);
+    // The pool's thread may outlive this: it holds what it works on.
+    auto read = [tar = tar_, root = root_] { return tar->next(); };
+    auto piece = co_await loop_.offload("archive", read);
+    co_return piece;
   }
 
  private:
   io::Loop& loop_;
-  sys::UniqueFd root_;
-  std::unique_ptr<TarOfTree> tar_;
+  std::shared_ptr<sys::UniqueFd> root_;
+  std::shared_ptr<TarOfTree> tar_;
 };
 
 Response no_such_path(const Call& call, const Error& error) {
@@ -62,15 +73,28 @@ io::Task<Response> get_archive(Call call) {
   co_return out;
 }
 
-io::Task<Result<void>> extract(io::Loop& loop, io::http::Body& body, int folder, ExtractOptions options) {
-  auto sink = std::make_shared<TreeOfTar>(folder, options);
-  for (;;) {
+io::Task<Result<void>> extract(io::Loop& loop, io::http::Body& body, std::shared_ptr<sys::UniqueFd> folder, ExtractOptions options) {
+  auto sink = std::make_shared<TreeOfTar>(folder->get(), options);
+  for (bool last = false; !last;) {
     KOBUK_CO_TRY(std::string piece, co_await body.next());
-    if (piece.empty()) break;
-    auto feed = [sink, piece = std::move(piece)] { return sink->feed(piece); };
-    KOBUK_CO_CHECK(co_await loop.offload("archive", std::move(feed)));
+    last = piece.empty();
+    auto feed = [sink, folder, last, piece = std::move(piece)] { return last ? sink->finish() : sink->feed(piece); };
+    auto fed = co_await loop.offload("archive", std::move(feed));
+    if (!fed) co_return fed;
   }
-  co_return sink->finish();
+  co_return Result<void>();
+}
+
+// The container's user as its own /etc/passwd knows it; nothing when it runs as root.
+Result<std::optional<std::pair<uint32_t, uint32_t>>> owner_in(int root, const std::string& user) {
+  using Owner = std::optional<std::pair<uint32_t, uint32_t>>;
+  if (user.empty()) return Owner();
+  auto read = [&](const char* path) {
+    auto fd = sys::open_in_root(root, path, O_RDONLY);
+    return fd ? sys::read_all(fd->get(), path, 1 << 20).value_or("") : std::string();
+  };
+  KOBUK_TRY(runtime::Identity identity, runtime::look_up_user(user, read("/etc/passwd"), read("/etc/group")));
+  return Owner(std::pair(identity.uid, identity.gid));
 }
 
 io::Task<Response> put_archive(Call call) {
@@ -83,8 +107,13 @@ io::Task<Response> put_archive(Call call) {
   auto folder = sys::open_in_root(view->root.get(), view->path, O_RDONLY | O_DIRECTORY);
   if (!folder && folder.error().system_errno() == ENOTDIR) co_return message_response(400, "extraction point is not a directory");
   if (!folder) co_return no_such_path(call, folder.error());
-  ExtractOptions options{.keep_owner = true, .no_overwrite_dir_non_dir = call.flag("noOverwriteDirNonDir")};
-  auto extracted = co_await extract(call.core->loop(), call.request.body, folder->get(), options);
+  ExtractOptions options{.owner = {}, .no_overwrite_dir_non_dir = call.flag("noOverwriteDirNonDir")};
+  if (call.flag("copyUIDGID")) {
+    auto owner = owner_in(view->root.get(), (*entry)->record.user);
+    if (!owner) co_return error_response(owner.error());
+    options.owner = *owner;
+  }
+  auto extracted = co_await extract(call.core->loop(), call.request.body, std::make_shared<sys::UniqueFd>(std::move(*folder)), options);
   co_return done(extracted, 200);
 }
 
@@ -101,11 +130,64 @@ io::Task<Response> export_container(Call call) {
   co_return out;
 }
 
+enum class Change : uint8_t { kModified, kAdded, kDeleted };
+
+// What the upper folder of an overlay says: whiteouts are devices 0/0, the rest is new or replaces what is below.
+void list_changes(int upper, const std::vector<std::string>& layers, const std::string& path, JsonText& out) {
+  int copy = openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* dir = copy < 0 ? nullptr : fdopendir(copy);
+  if (dir == nullptr) {
+    if (copy >= 0) close(copy);
+    return;
+  }
+  std::vector<std::string> names;
+  while (const dirent* item = readdir(dir)) {
+    std::string_view name = item->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    struct stat st {};
+    if (fstatat(dirfd(dir), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    std::string full = cat(path, "/", name);
+    struct stat below {};
+    bool existed = std::any_of(layers.begin(), layers.end(), [&](const std::string& layer) { return lstat(cat(layer, full).c_str(), &below) == 0; });
+    bool whiteout = S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0);
+    Change change = whiteout ? Change::kDeleted : existed ? Change::kModified : Change::kAdded;
+    out.open_object().field("Path", full).field("Kind", static_cast<int>(change)).close_object();
+    int inner = S_ISDIR(st.st_mode) ? openat(dirfd(dir), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (inner < 0) continue;
+    list_changes(inner, layers, full, out);
+    close(inner);
+  }
+  closedir(dir);
+}
+
+io::Task<Response> changes(Call call) {
+  auto entry = container(call);
+  if (!entry) co_return error_response(entry.error());
+  auto layers = co_await call.core->images().layers((*entry)->record.image_id);
+  if (!layers) co_return error_response(layers.error());
+  std::string upper = cat(call.core->files_directory((*entry)->record.id), "/upper");
+  auto work = [layers = *layers, upper]() -> Result<std::string> {
+    KOBUK_TRY(sys::UniqueFd fd, sys::open_file(upper, O_RDONLY | O_DIRECTORY));
+    JsonText out;
+    out.open_array();
+    list_changes(fd.get(), layers, "", out);
+    out.close_array();
+    return std::move(out).take();
+  };
+  auto text = co_await call.core->loop().offload("container changes", work);
+  if (!text) co_return error_response(text.error());
+  co_return io::http::json_response(200, *text + "\n");
+}
+
 }  // namespace
 
 std::vector<Route> archive_routes() {
   return {{"HEAD", "/containers/*/archive", stat_path}, {"GET", "/containers/*/archive", get_archive},
-          {"PUT", "/containers/*/archive", put_archive}, {"GET", "/containers/*/export", export_container}};
+          {"PUT", "/containers/*/archive", put_archive}, {"GET", "/containers/*/export", export_container},
+          {"GET", "/containers/*/changes", changes}};
 }
 
 }  // namespace kobuk::engine::docker

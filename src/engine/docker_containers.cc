@@ -140,9 +140,12 @@ io::Task<Response> create(Call call) {
   auto platform = call.parameter("platform");
   if (!platform.empty() && platform.find(image->config.architecture) == std::string::npos)
     co_return message_response(404, cat("image with reference ", reference, " was found but its platform (linux/", image->config.architecture, ") does not match the specified platform (", platform, ")"));
-  for (const EndpointRecord& endpoint : record->endpoints) {
+  // Networks may be named by their ids; one that is not there is an error of the start, as for dockerd.
+  for (EndpointRecord& endpoint : record->endpoints) {
     auto network = core.find_network(endpoint.network);
-    if (!network) co_return error_response(network.error());
+    if (!network) continue;
+    if (record->network_mode == endpoint.network) record->network_mode = network->name;
+    endpoint.network = network->name;
   }
   auto checked = capabilities_of(*record, core.runtime().facts());
   if (!checked) co_return error_response(checked.error());
@@ -150,7 +153,8 @@ io::Task<Response> create(Call call) {
     if (auto made = make_rlimit(limit); !made) co_return error_response(made.error());
   if (record->network_mode.starts_with("container:")) {
     auto other = core.find(std::string_view(record->network_mode).substr(10));
-    if (!other) co_return error_response(other.error());
+    // Not 404: the client would take that for a missing image.
+    if (!other) co_return message_response(409, other.error().message());
     record->network_mode = cat("container:", (*other)->record.id);
     if (record->hostname.empty()) record->hostname = (*other)->record.hostname;
   }
