@@ -12,8 +12,13 @@ namespace {
 constexpr auto kCompactEvery = std::chrono::minutes(5);
 constexpr std::string_view kNamespaces[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
 
-// Creates what is not there yet.
-io::Task<Result<void>> ensure(api::Client& client, api::GroupVersionResource resource, std::string space, std::string object) {
+// Creates what is not there yet. It is looked for first: a Service of an earlier start holds the address that a second
+// one would be refused.
+io::Task<Result<void>> ensure(api::Client& client, api::GroupVersionResource resource, std::string space, std::string name,
+                              std::string object) {
+  auto there = co_await client.get(resource, space, name);
+  if (there) co_return Result<void>();
+  if (there.error().code() != Code::kNotFound) co_return fail(std::move(there).error());
   auto created = co_await client.create(std::move(resource), std::move(space), std::move(object));
   if (!created && created.error().code() != Code::kAlreadyExists) co_return fail(created.error());
   co_return Result<void>();
@@ -35,7 +40,7 @@ std::string kubernetes_endpoints(const Core& core) {
 // The address or the port may be others than at the last start.
 io::Task<Result<void>> ensure_endpoints(Core& core, api::Client& client) {
   api::GroupVersionResource slices{"discovery.k8s.io", "v1", "endpointslices"};
-  auto made = co_await ensure(client, slices, "default", kubernetes_endpoints(core));
+  auto made = co_await ensure(client, slices, "default", "kubernetes", kubernetes_endpoints(core));
   KOBUK_CO_CHECK(made);
   std::string patch = cat(R"({"endpoints":[{"addresses":[")", core.options.advertise_address, R"("],"conditions":{"ready":true}}],"ports":[{"name":"https","port":)",
                           core.options.secure_port, R"(,"protocol":"TCP"}]})");
@@ -50,13 +55,13 @@ io::Task<Result<void>> create_system_objects(Core& core, io::http::Handler& serv
   api::Client client(io::http::make_in_process_transport(core.loop, server, "system:apiserver", {"system:masters"}));
   for (std::string_view name : kNamespaces) {
     api::GroupVersionResource namespaces{"", "v1", "namespaces"};
-    auto made = co_await ensure(client, namespaces, "", cat(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":")", name, R"("}})"));
+    auto made = co_await ensure(client, namespaces, "", std::string(name), cat(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":")", name, R"("}})"));
     KOBUK_CO_CHECK(made);
   }
   if (!ServiceRange(core.options.service_cidr).valid())
     co_return fail(Code::kInvalid, "the range of Services ", core.options.service_cidr, " can't be used: it must be IPv4, /8 to /30");
   api::GroupVersionResource services{"", "v1", "services"};
-  auto service = co_await ensure(client, services, "default", kubernetes_service(core));
+  auto service = co_await ensure(client, services, "default", "kubernetes", kubernetes_service(core));
   KOBUK_CO_CHECK(service);
   if (core.options.advertise_address.empty()) co_return Result<void>();
   auto endpoints = co_await ensure_endpoints(core, client);
