@@ -23,11 +23,12 @@ test: build                   ## every test; ends with "N passed, N failed, N sk
 	@ninja -C $(BUILD)
 	@tests/run --build $(BUILD)
 
+# ROOMS="base codec" keeps the sanitizers and fuzzers to these rooms; default is all.
 asan: deps                    ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@cmake --preset asan >/dev/null && ninja -C build/asan && tests/run --build build/asan --units-only
+	@cmake --preset asan >/dev/null && ninja -C build/asan $(addsuffix _test,$(ROOMS)) && tests/run --build build/asan --units-only
 
 fuzz: deps                    ## every fuzzer for FUZZ_SECONDS (default 10), from its corpus
-	@cmake --preset fuzz >/dev/null && ninja -C build/fuzz && tests/fuzz --build build/fuzz --seconds $${FUZZ_SECONDS:-10}
+	@cmake --preset fuzz >/dev/null && ninja -C build/fuzz $(addsuffix _fuzzers,$(ROOMS)) && tests/fuzz --build build/fuzz --seconds $${FUZZ_SECONDS:-10}
 
 tidy:                         ## checks on the source itself: rooms, sizes, names
 	@tools/tidy/tidy

@@ -1,7 +1,7 @@
 # room(): one directory of src/ becomes one static library, one test program and one program per fuzzer.
 #   src/<name>/**.cc                 the library (not *_test.cc, *_fuzz.cc, *_bench.cc, *_main.cc)
 #   src/<name>/**_test.cc            <name>_test      (GoogleTest; shared test code lives in <name>/testing/)
-#   src/<name>/**_fuzz.cc            one libFuzzer program each, with -DKOBUK_FUZZ=ON
+#   src/<name>/**_fuzz.cc            one libFuzzer program each, <name>_x_fuzz, with -DKOBUK_FUZZ=ON
 include(GoogleTest)
 
 function(room name)
@@ -36,9 +36,12 @@ function(room name)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(KOBUK_FUZZ)
+    add_custom_target(${name}_fuzzers)
     foreach(source ${fuzzers})
-      get_filename_component(fuzzer ${source} NAME_WE)
+      get_filename_component(file ${source} NAME_WE)
+      set(fuzzer ${name}_${file})  # several rooms have records, several have logs
       add_executable(${fuzzer} ${source})
+      add_dependencies(${name}_fuzzers ${fuzzer})
       target_link_libraries(${fuzzer} PRIVATE kobuk_${name} -fsanitize=fuzzer)
       set_property(GLOBAL APPEND PROPERTY KOBUK_FUZZERS ${fuzzer})
     endforeach()

@@ -67,7 +67,6 @@ std::string encode_profile(const Profile& profile) {
   text("nodeName", profile.node_name);
   text("store", profile.store);
   out.set(arena, "etcdServers", texts(arena, profile.etcd_servers));
-  out.set(arena, "separate", codec::Value::boolean(profile.separate));
   for (const auto& [host, urls] : profile.mirrors) mirrors.set(arena, host, texts(arena, urls));
   out.set(arena, "mirrors", mirrors);
   out.set(arena, "insecureRegistries", texts(arena, profile.insecure_registries));
@@ -92,7 +91,6 @@ Result<Profile> decode_profile(std::string_view text) {
   out.node_name = from["nodeName"].as_string();
   out.store = from["store"].as_string("embedded");
   out.etcd_servers = read_texts(from["etcdServers"]);
-  out.separate = from["separate"].as_bool();
   for (const codec::Member& member : from["mirrors"].members()) out.mirrors[std::string(member.key)] = read_texts(member.value);
   out.insecure_registries = read_texts(from["insecureRegistries"]);
   return out;

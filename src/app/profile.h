@@ -31,7 +31,6 @@ struct Profile {
   std::string node_name;
   std::string store = "embedded";           // or "etcd"
   std::vector<std::string> etcd_servers;
-  bool separate = false;        // a process for each role
   std::map<std::string, std::vector<std::string>> mirrors;  // "docker.io" → URLs
   std::vector<std::string> insecure_registries;
 

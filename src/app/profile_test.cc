@@ -10,7 +10,7 @@ namespace {
 Profile sample() {
   return {.name = "edge", .root = "/srv/edge", .slot = 3, .port = 7443, .registry_port = 5001, .cpus = 2,
           .memory_bytes = int64_t{4} << 30, .node_name = "edge", .store = "etcd", .etcd_servers = {"http://127.0.0.1:2379"},
-          .separate = true, .mirrors = {{"docker.io", {"http://127.0.0.1:5000"}}}, .insecure_registries = {"reg.local"}};
+          .mirrors = {{"docker.io", {"http://127.0.0.1:5000"}}}, .insecure_registries = {"reg.local"}};
 }
 
 TEST(Profile, RecordReadsBack) {

@@ -19,7 +19,7 @@ class NodeRole final : public RunningRole {
   explicit NodeRole(Shared& shared) : shared_(shared) {}
 
   io::Task<Result<void>> start() override {
-    if (shared_.cri == nullptr) co_return fail(Code::kFailedPrecondition, "the node needs the engine's CRI");
+    if (shared_.cri == nullptr) co_return fail(Code::kFailedPrecondition, "the node works on the engine of its own process; run both with kobuk serve");
     const Profile& profile = shared_.profile;
     std::string user = cat("system:node:", profile.node_name);
     KOBUK_CO_TRY(auto transport, shared_.connect(user, {"system:nodes"}, shared_.pki.node));

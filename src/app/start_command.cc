@@ -23,7 +23,6 @@ struct Wanted {
   std::string profile = "default", memory, root, store;
   int64_t cpus = 0, port = 0;
   std::vector<std::string> mirrors, insecure, etcd_servers;
-  bool separate = false;
 };
 
 void declare(Options& options, Wanted& wanted) {
@@ -36,7 +35,6 @@ void declare(Options& options, Wanted& wanted) {
   options.list("insecure-registry", 0, "HOST", "registry to be reached without TLS", &wanted.insecure);
   options.text("store", 0, "KIND", "embedded (default) or etcd", &wanted.store);
   options.list("etcd-servers", 0, "URL", "the etcd cluster, with --store etcd", &wanted.etcd_servers);
-  options.flag("separate", 0, "a process for each role", &wanted.separate);
   options.example("kobuk start --cpus=2 --memory=4096");
   options.example("kobuk start -p edge --port 7443 --registry-mirror https://mirror.example");
 }
@@ -87,7 +85,6 @@ Result<void> apply_options(const Wanted& wanted, Profile& profile) {
     return fail(Code::kInvalid, "--store etcd needs --etcd-servers, as http://127.0.0.1:2379");
   }
   if (!wanted.insecure.empty()) profile.insecure_registries = wanted.insecure;
-  if (wanted.separate) profile.separate = true;
   return apply_mirrors(wanted.mirrors, profile);
 }
 
@@ -141,12 +138,6 @@ Result<Profile> prepare(const Wanted& wanted) {
   return profile;
 }
 
-Result<void> start_processes(const Profile& profile) {
-  if (!profile.separate) return start_process(profile, kServe);
-  for (Role role : kRoles) KOBUK_CHECK(start_process(profile, role_name(role)));
-  return {};
-}
-
 std::string next_steps(const Profile& profile) {
   bool usual = profile.name == "default";
   std::string option = usual ? "" : cat(" -p ", profile.name), long_option = usual ? "" : cat(" --profile ", profile.name);
@@ -162,7 +153,7 @@ Result<std::string> start(const Wanted& wanted) {
   if (any_running(statuses)) return cat("Cluster \"", profile.name, "\" already runs.\n", next_steps(profile));
   KOBUK_TRY(Pki pki, ensure_pki(profile, system_clock().wall()));
   KOBUK_CHECK(sys::write_file_atomic(profile.kubeconfig_path(), make_kubeconfig(profile, pki.ca, pki.admin), 0600));
-  auto started = start_processes(profile);
+  auto started = start_process(profile, kServe);
   if (!started) {
     KOBUK_CHECK(end_processes(profile, std::chrono::seconds(5)));
     return fail(std::move(started).error());

@@ -20,19 +20,16 @@ expect 2 "is no amount of memory" "$KOBUK" start -p "$profile" --root "$root" --
 expect 2 "has to be an absolute path" "$KOBUK" start -p "$profile" --root relative
 expect 1 "there is no profile" "$KOBUK" status -p "$profile"
 expect 1 "make it with: kobuk start" "$KOBUK" stop -p "$profile"
-python3 - <<'PY' &
-import socket, time
-s = socket.socket(); s.bind(("127.0.0.1", 27443)); s.listen(); time.sleep(30)
-PY
+python3 -c 'import socket, time; s = socket.socket(); s.bind(("127.0.0.1", 27443)); s.listen(); time.sleep(60)' &
 taken=$!
-within 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/27443'
+within 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/27443'
 expect 1 "port 27443 of 127.0.0.1 is taken" "$KOBUK" start -p "$profile" --root "$root" --port 27443
 kill $taken
 
 "$KOBUK" start -p "$profile" --root "$root" >/dev/null || fail "start"
 pod='{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: "none/such:1"'
-expect 1 'unknown field "spec.containers[0].imagee"' apply "$pod, imagee: x}]}}"
-expect 1 'The Pod "p" is invalid: spec.containers[0].name: Required value' apply '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{image: "a:1"}]}}'
+expect 1 '.spec.containers[0].imagee: field not declared in schema' apply "$pod, imagee: x}]}}"
+expect 1 'The Pod "p" is invalid: spec.containers[0].name: Invalid value' apply '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: C_, image: "a:1"}]}}'
 expect 1 'no matches for kind "Pod" in version "v2"' apply '{apiVersion: v2, kind: Pod, metadata: {name: p}}'
 expect 1 'cannot unmarshal' apply '{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: "three", selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: x}]}}}}'
 expect 1 'namespaces "nowhere" not found' apply '{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: nowhere}}'

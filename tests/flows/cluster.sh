@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One cluster from start to delete, by the commands of the README and the real clients where they are installed: once with
-# every role in one process, once with a process for each. Nothing of it stays on the host.
+# One cluster from start to delete, by the commands of the README and the real clients where they are installed. Nothing
+# of it stays on the host.
 . "$(dirname "$0")/lib.sh"
 need_root
 need busybox
@@ -98,9 +98,9 @@ real_clients() {
   unset KUBECONFIG DOCKER_HOST
 }
 
-flow() { # flow OPTIONS OF START...
+flow() {
   host_state >"$work/before"
-  "$KOBUK" start -p "$profile" --root "$root" --registry-mirror self --cpus 2 --memory 2g "$@" || fail "start $*"
+  "$KOBUK" start -p "$profile" --root "$root" --registry-mirror self --cpus 2 --memory 2g || fail "start"
   expect 0 '"state": "Running"' "$KOBUK" status -p "$profile" -o json
   expect 0 "already runs" "$KOBUK" start -p "$profile"
   check_docker
@@ -116,4 +116,3 @@ flow() { # flow OPTIONS OF START...
 }
 
 flow
-flow --separate
