@@ -60,8 +60,6 @@ io::Task<Result<void>> Core::start(EntryPtr entry) {
   entry->status.restart_count = 0;
   entry->backoff = {};
   auto started = co_await start_locked(entry);
-  // Whoever waits for its removal (docker run --rm) waits for this one too.
-  if (!started && entry->record.auto_remove && !stopping_) tasks_.spawn(auto_remove(entry));
   co_return started;
 }
 
