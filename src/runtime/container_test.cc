@@ -111,5 +111,70 @@ TEST_F(ContainerTest, LimitsAndConfines) {
             "100\n");
 }
 
+TEST_F(ContainerTest, MountsOverlaysBindsAndReadonlyRoots) {
+  std::string base = scratch_->directory();
+  for (const char* folder : {"/upper", "/work", "/top/etc", "/data/below"})
+    ASSERT_TRUE(sys::make_directories(base + folder).has_value());
+  ASSERT_TRUE(sys::write_file(base + "/top/etc/marker", "from the top layer\n").has_value());
+  ASSERT_TRUE(sys::write_file(base + "/hosts", "127.0.0.1 me\n").has_value());
+  auto change = [&](ContainerSpec& spec) {
+    spec.rootfs = {
+        .lower = {base + "/top", scratch_->rootfs()}, .upper = base + "/upper", .work = base + "/work"};
+    spec.mounts.push_back({"/etc/hosts", base + "/hosts", "bind", {"bind", "ro"}});
+    spec.mounts.push_back({"/new/deep/data", base + "/data", "bind", {"rbind"}});
+  };
+  EXPECT_EQ(script("cat /etc/marker /etc/hosts; ls /new/deep/data; touch /new/deep/data/x /root/written; "
+                   "(echo y > /etc/hosts) 2>&1 | "
+                   "grep -c -i read-only; pwd",
+                   change),
+            "from the top layer\n127.0.0.1 me\nbelow\n1\n/\n");
+  EXPECT_TRUE(sys::exists(base + "/upper/root/written"));
+  EXPECT_TRUE(sys::exists(base + "/data/x"));
+  EXPECT_EQ(script("touch /x 2>&1 | grep -c -i read-only; touch /dev/shm/ok && echo fine",
+                   [](ContainerSpec& spec) { spec.rootfs.readonly = true; }),
+            "1\nfine\n");
+  EXPECT_EQ(script("pwd", [](ContainerSpec& spec) { spec.process.cwd = "/made/for/it"; }), "/made/for/it\n");
+  auto missing = [&](ContainerSpec& spec) {
+    spec.mounts.push_back({"/m", base + "/absent", "bind", {"bind"}});
+  };
+  EXPECT_THAT(script("true", missing), HasSubstr("/absent"));
+}
+
+// A hostile image: links out of the root where mounts and devices go.
+TEST_F(ContainerTest, NeverLeavesTheRoot) {
+  std::string root = scratch_->rootfs();
+  std::string outside = scratch_->directory() + "/outside";
+  ASSERT_TRUE(sys::make_directories(outside).has_value());
+  std::string up = "../../../../../../../.." + outside;
+  for (const char* name : {"/dev", "/proc", "/sys"})
+    ASSERT_TRUE(sys::remove_tree(root + name).has_value());
+  ASSERT_EQ(symlink(outside.c_str(), (root + "/dev").c_str()), 0);
+  ASSERT_EQ(symlink(up.c_str(), (root + "/srv").c_str()), 0);
+  ASSERT_EQ(symlink("/etc/../../..", (root + "/sys").c_str()), 0);
+  auto change = [&](ContainerSpec& spec) {
+    spec.mounts.push_back({"/srv/inner", "tmpfs", "tmpfs", {}});
+    std::erase_if(spec.mounts, [](const Mount& m) { return m.destination.starts_with("/sys"); });
+  };
+  EXPECT_EQ(script("echo ran > /srv/inner/x; cat /srv/inner/x", change), "ran\n");
+  auto left = sys::list_directory(outside);
+  ASSERT_TRUE(left.has_value());
+  EXPECT_TRUE(left->empty()) << (*left)[0];
+  EXPECT_TRUE(sys::exists(root + outside));  // where the links lead inside the root
+}
+
+// CVE-2019-5736, CVE-2024-21626: what a container can reach through itself.
+TEST_F(ContainerTest, HoldsNothingOfTheHost) {
+  EXPECT_EQ(script("ls /proc/self/fd | wc -l; readlink /proc/self/exe; readlink /proc/1/cwd"),
+            "4\n/bin/busybox\n/\n");
+  // An exec of "/proc/self/exe" runs the monitor's sealed copy, not a file of the host: it can't be written.
+  auto self = scratch_->run(scratch_->runtime().create(scratch_->spec("x", {"/proc/self/exe", "a", "b"})));
+  if (self) {
+    EXPECT_FALSE(scratch_->run((*self)->start()).has_value() && scratch_->run((*self)->wait())->code == 0);
+    EXPECT_TRUE(scratch_->run((*self)->remove()).has_value());
+  }
+  EXPECT_THAT(script("true", [](ContainerSpec& spec) { spec.process.cwd = "/proc/self/fd/3"; }),
+              HasSubstr("error: "));
+}
+
 }  // namespace
 }  // namespace kobuk::runtime
