@@ -7,7 +7,7 @@ room(base)
 room(codec        INCLUDES base
                   LIBS simdjson yaml isal zstd crypto)
 room(sys          INCLUDES base
-                  LIBS seccomp mnl nftnl)
+                  LIBS seccomp)
 room(io           INCLUDES base codec sys
                   LIBS ssl crypto nghttp2)
 room(api          INCLUDES base codec io
