@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace kobuk::network {
 namespace {
@@ -29,6 +30,16 @@ class RealHost final : public Host {
     return sys::write_existing(path, value);
   }
   bool has_setting(const std::string& name) override { return sys::exists(cat("/proc/sys/", name)); }
+  Result<void> accept_forwarding(const std::string& interface, bool accept) override {
+    for (const char* direction : {"-i", "-o"}) {
+      std::vector<std::string> rule = {"FORWARD", direction, interface, "-j", "ACCEPT", "-m", "comment", "--comment", "kobuk"};
+      KOBUK_TRY(bool present, iptables("-C", rule));
+      if (present == accept) continue;
+      KOBUK_TRY(bool changed, iptables(accept ? "-I" : "-D", rule));
+      if (!changed) return fail(Code::kInternal, "iptables refused a rule for ", interface);
+    }
+    return {};
+  }
   Result<sys::HeldPort> hold_port(const std::string& address, uint16_t port, Protocol protocol) override {
     return sys::hold_port(address, port, protocol_number(protocol));
   }
@@ -38,6 +49,19 @@ class RealHost final : public Host {
   }
 
  private:
+  // Whether it succeeded. Rules of iptables are made by iptables: made by others, it would not show its table any more.
+  static Result<bool> iptables(const char* command, const std::vector<std::string>& rule) {
+    std::vector<std::string> args = {"iptables", "-w", command};
+    args.insert(args.end(), rule.begin(), rule.end());
+    for (const char* path : {"/usr/sbin/iptables", "/sbin/iptables", "/usr/bin/iptables"}) {
+      if (!sys::exists(path)) continue;
+      KOBUK_TRY(sys::Spawned child, sys::spawn({.path = path, .args = args, .env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}}));
+      KOBUK_TRY(int status, sys::wait_for(child));
+      return sys::exit_code_of(status) == 0;
+    }
+    return fail(Code::kUnsupported, "iptables is not installed");
+  }
+
   std::unique_ptr<sys::Netlink> links_;
   std::unique_ptr<sys::nft::Nft> nft_;
 };

@@ -17,6 +17,7 @@ using sys::nft::Table;
 
 constexpr int kDefaultMtu = 1500;
 constexpr size_t kMaxProfile = 64;
+constexpr std::string_view kIptablesForward = "ip filter FORWARD";
 
 // As Docker derives it from the address, so that an address that is given out again keeps its entry in neighbours'
 // ARP tables true.
@@ -75,11 +76,13 @@ class BridgedNetworks final : public Networks {
   Result<void> set_address(const BridgeSpec& spec, const sys::Link& link);
   Result<void> remove_strangers(const std::vector<sys::Link>& links);
   Result<void> recover_attachments(const std::vector<sys::Link>& links);
-  void report_dropped_forwarding();
+  void open_firewall(const std::string& interface);
+  void close_firewall(const std::string& interface);
 
   Result<Attachment> attach_now(const AttachRequest& request);
   Result<std::vector<PortMapping>> hold_ports(const AttachRequest& request, HeldPorts& held);
   Result<void> connect(const AttachRequest& request, const Bridge& bridge, const Attachment& attachment);
+  void forget_datagrams(const Attachment& attachment, bool attached);
   Result<void> detach_now(const std::string& network, const std::string& container);
 
   std::unique_ptr<Host> host_;
@@ -273,19 +276,26 @@ Result<void> BridgedNetworks::raise_bridge(const BridgeSpec& spec) {
   // Local clients of a published port or a NodePort come from 127.0.0.1 until they are masqueraded.
   KOBUK_CHECK(host_->set_setting(cat("net/ipv4/conf/", name, "/route_localnet"), "1"));
   KOBUK_CHECK(host_->set_setting("net/ipv4/ip_forward", "1"));
-  report_dropped_forwarding();
+  open_firewall(name);
   return {};
 }
 
 // Our own accepting does not help against another table that drops: every table must let a packet pass.
-void BridgedNetworks::report_dropped_forwarding() {
-  if (std::exchange(reported_, true)) return;
+void BridgedNetworks::open_firewall(const std::string& interface) {
   auto chains = host_->nft().dropping_forward_chains();
   if (!chains || chains->empty()) return;
-  log::warn("this host's firewall drops forwarded packets: containers may not reach the outside nor be reached; "
-            "let it accept what comes from or goes to interfaces kobuk-* "
-            "(iptables -I FORWARD -i kobuk-+ -j ACCEPT; iptables -I FORWARD -o kobuk-+ -j ACCEPT)",
-            {{"chains", join(*chains, ",")}});
+  bool only_iptables = chains->size() == 1 && chains->front() == kIptablesForward;
+  Result<void> accepted = host_->accept_forwarding(interface, true);
+  if (only_iptables && accepted) return;
+  if (std::exchange(reported_, true)) return;
+  log::warn("this host's firewall drops what it does not know, so containers may not reach the outside nor be reached: "
+            "let its forwarding accept what comes from or goes to the interfaces kobuk-*",
+            {{"chains", join(*chains, ", ")}, {"iptables", accepted ? "accepts them now" : accepted.error().message()}});
+}
+
+void BridgedNetworks::close_firewall(const std::string& interface) {
+  auto chains = host_->nft().dropping_forward_chains();
+  if (chains && !chains->empty()) (void)host_->accept_forwarding(interface, false);
 }
 
 Result<void> BridgedNetworks::ensure_bridge(const BridgeSpec& spec) {
@@ -313,6 +323,7 @@ Result<void> BridgedNetworks::remove_bridge(const std::string& name) {
     return fail(Code::kFailedPrecondition, "network ", name, " has ", used, " active endpoints: detach them first");
   // The interface goes first: what is left of a crash in between is known by the state.
   KOBUK_CHECK(host_->links().remove_link(interface_of(name)));
+  close_firewall(interface_of(name));
   State next = state_;
   std::erase_if(next.bridges, [&](const Bridge& bridge) { return bridge.spec.name == name; });
   return become(std::move(next));
@@ -401,6 +412,7 @@ Result<Attachment> BridgedNetworks::attach_now(const AttachRequest& request) {
     return fail(std::move(connected).error());
   }
   held_[key(request.network, request.container)] = std::move(held);
+  forget_datagrams(made, true);
   return made;
 }
 
@@ -412,15 +424,36 @@ io::Task<Result<Attachment>> BridgedNetworks::attach(AttachRequest request) {
   co_return fail(std::move(attached).error().context("attach ", request.container, " to network ", request.network));
 }
 
+// A UDP client's packets go where its first one went: to nobody before, or to a container that ended.
+void BridgedNetworks::forget_datagrams(const Attachment& attachment, bool attached) {
+  std::string address = sys::nft::ipv4_bytes(attachment.address);
+  std::vector<PortMapping> ports;
+  for (const PortMapping& port : attachment.ports)
+    if (port.protocol == Protocol::kUdp) ports.push_back(port);
+  if (ports.empty()) return;
+  auto stale = [&](const sys::TrackedConnection& connection) {
+    bool ours = connection.answering == address;
+    return ours != attached && std::ranges::any_of(ports, [&](const PortMapping& port) {
+             return port.host_port == connection.destination_port;
+           });
+  };
+  auto forgotten = host_->forget_connections(protocol_number(Protocol::kUdp), stale);
+  if (!forgotten)
+    log::warn("UDP clients of a published port may go on to a former container until they pause",
+              {{"container", attachment.container}, {"error", forgotten.error().message()}});
+}
+
 Result<void> BridgedNetworks::detach_now(const std::string& network, const std::string& container) {
-  const Attachment* found = state_.find(network, container);
-  if (!found) return {};
+  const Attachment* known = state_.find(network, container);
+  if (!known) return {};
+  Attachment found = *known;
   // The interface goes before the address: nobody is given an address that somebody still has.
-  KOBUK_CHECK(host_->links().remove_link(found->host_interface));
+  KOBUK_CHECK(host_->links().remove_link(found.host_interface));
   State next = state_;
   next.erase(network, container);
   KOBUK_CHECK(become(std::move(next)));
   held_.erase(key(network, container));
+  forget_datagrams(found, false);
   return {};
 }
 
@@ -433,7 +466,10 @@ io::Task<Result<void>> BridgedNetworks::detach(std::string network, std::string 
 Result<void> BridgedNetworks::clean_up() {
   KOBUK_TRY(auto links, host_->links().links());
   for (const Attachment& each : state_.attachments) KOBUK_CHECK(host_->links().remove_link(each.host_interface));
-  for (const Bridge& bridge : state_.bridges) KOBUK_CHECK(host_->links().remove_link(interface_of(bridge.spec.name)));
+  for (const Bridge& bridge : state_.bridges) {
+    KOBUK_CHECK(host_->links().remove_link(interface_of(bridge.spec.name)));
+    close_firewall(interface_of(bridge.spec.name));
+  }
   for (const sys::Link& link : links)
     if (is_ours(link)) KOBUK_CHECK(host_->links().remove_link(link.name));
   KOBUK_CHECK(host_->nft().commit(sys::nft::removal(table_name(options_.profile))));

@@ -211,6 +211,37 @@ TEST_F(NetworksKernel, CleanUpFromAFreshProcessLeavesNothing) {
   ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
 }
 
+TEST_F(NetworksKernel, OpensAFirewallThatDropsForwarding) {
+  if (!sys::exists("/usr/sbin/iptables")) GTEST_SKIP() << "needs iptables";
+  run("iptables -P FORWARD DROP");
+  std::string before = run("iptables -S");
+  ASSERT_THAT(before, HasSubstr("-P FORWARD DROP"));
+  ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+  Namespace web = Namespace::make();
+  auto outside = testing::add_other_host(2);
+  ASSERT_TRUE(outside);
+  attached(web, "bridge", "web", {{"", 8080, 80}});
+  Server http(&web, "0.0.0.0", 80, "web"), far(&*outside, "0.0.0.0", 82, "far");
+  EXPECT_EQ(ask(&*outside, "192.168.50.1", 8080), "web 192.168.50.2");
+  EXPECT_EQ(ask(&web, "192.168.50.2", 82), "far 192.168.50.1");
+  ASSERT_TRUE(networks_->clean_up());
+  EXPECT_EQ(run("iptables -S"), before);
+}
+
+TEST_F(NetworksKernel, UdpClientsFollowTheContainer) {
+  ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+  Namespace first = Namespace::make(), second = Namespace::make();
+  auto outside = testing::add_other_host(2);
+  ASSERT_TRUE(outside);
+  testing::Asker asker(&*outside, "192.168.50.1", 5353);
+  attached(first, "bridge", "first", {{"", 5353, 53, Protocol::kUdp}});
+  Server one(&first, "0.0.0.0", 53, "one", Transport::kUdp), two(&second, "0.0.0.0", 53, "two", Transport::kUdp);
+  EXPECT_EQ(asker.ask(), "one 192.168.50.2");
+  detach("bridge", "first");
+  attached(second, "bridge", "second", {{"", 5353, 53, Protocol::kUdp}});
+  EXPECT_EQ(asker.ask(), "two 192.168.50.2");
+}
+
 TEST_F(NetworksKernel, RepairsATableThatSomebodyFlushed) {
   ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
   run("nft flush ruleset");

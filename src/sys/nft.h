@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -168,7 +169,7 @@ struct Set {
 struct Table {
   std::string name;  // of family ip
   std::map<std::string, Chain> chains;
-  std::map<std::string, Set> sets;
+  std::map<std::string, Set, std::less<>> sets;
   bool operator==(const Table&) const = default;
 };
 
@@ -195,7 +196,8 @@ class Nft {
   // difference is from (somebody else flushed it). kUnsupported: names the expressions that this kernel lacks.
   virtual Result<void> commit(const Transaction& transaction) = 0;
   virtual Result<std::vector<std::string>> tables() = 0;  // names, of family ip
-  // Chains of family ip that hook into forwarding and drop what no rule accepts: "filter/FORWARD".
+  // Chains of families ip and inet that hook into forwarding and drop what no rule accepts: "ip filter FORWARD", as
+  // iptables' is called when it was made through nf_tables.
   virtual Result<std::vector<std::string>> dropping_forward_chains() = 0;
 };
 // In the network namespace of the calling thread.

@@ -53,7 +53,7 @@ class RealNft final : public Nft {
   Result<std::vector<std::string>> tables() override {
     std::vector<std::string> out;
     KOBUK_CHECK(socket_.dump(
-        type_of(NFT_MSG_GETTABLE), list_request(), "list nf_tables tables",
+        type_of(NFT_MSG_GETTABLE), list_request(NFPROTO_IPV4), "list nf_tables tables",
         [&out](uint16_t, std::string_view body) {
           if (body.size() < sizeof(nfgenmsg)) return;
           auto attributes = read_attributes(body.substr(sizeof(nfgenmsg)));
@@ -66,15 +66,17 @@ class RealNft final : public Nft {
   Result<std::vector<std::string>> dropping_forward_chains() override {
     std::vector<std::string> out;
     KOBUK_CHECK(socket_.dump(
-        type_of(NFT_MSG_GETCHAIN), list_request(), "list nf_tables chains",
+        type_of(NFT_MSG_GETCHAIN), list_request(NFPROTO_UNSPEC), "list nf_tables chains",
         [&out](uint16_t, std::string_view body) {
           if (body.size() < sizeof(nfgenmsg)) return;
+          auto family = static_cast<uint8_t>(body[0]);
+          if (family != NFPROTO_IPV4 && family != NFPROTO_INET) return;
           auto attributes = read_attributes(body.substr(sizeof(nfgenmsg)));
           Attribute hook = find_attribute(attributes, NFTA_CHAIN_HOOK);
           Attribute policy = find_attribute(attributes, NFTA_CHAIN_POLICY);
           if (hook.data.empty() || policy.data.size() < 4 || policy.be32() != NF_DROP) return;
           if (find_attribute(read_attributes(hook.data), NFTA_HOOK_HOOKNUM).be32() != NF_INET_FORWARD) return;
-          out.push_back(cat(find_attribute(attributes, NFTA_CHAIN_TABLE).text(), "/",
+          out.push_back(cat(family == NFPROTO_INET ? "inet " : "ip ", find_attribute(attributes, NFTA_CHAIN_TABLE).text(), " ",
                             find_attribute(attributes, NFTA_CHAIN_NAME).text()));
         },
         [&out] { out.clear(); }));

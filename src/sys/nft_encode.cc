@@ -314,6 +314,6 @@ void delete_elements(std::vector<NetlinkMessage>& out, const std::string& table,
   append_elements(out, false, table, set, elements);
 }
 
-std::string list_request() { return family_header(NFPROTO_IPV4, 0); }
+std::string list_request(uint8_t family) { return family_header(family, 0); }
 
 }  // namespace kobuk::sys::nft

@@ -28,6 +28,6 @@ void add_elements(std::vector<NetlinkMessage>& out, const std::string& table, co
                   const Elements& elements);
 void delete_elements(std::vector<NetlinkMessage>& out, const std::string& table, const std::string& set,
                      const Elements& elements);
-std::string list_request();  // payload of a dump of family ip
+std::string list_request(uint8_t family);  // payload of a dump
 
 }  // namespace kobuk::sys::nft
