@@ -1,8 +1,6 @@
 // resolv.conf(5), hosts(5) and hostname(5) of a container: files of ours, mounted over those of its image. They are
 // rewritten in place, since a mount stands on the file itself.
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -61,16 +59,6 @@ std::string resolv_conf_of(const ContainerRecord& record) {
   return out;
 }
 
-// A mount stands on the file, and its container may be reading: there is no moment at which the file is empty.
-Result<void> rewrite(const std::string& path, const std::string& text) {
-  auto old = sys::read_file(path, 1 << 20);
-  if (old && *old == text) return {};
-  KOBUK_TRY(sys::UniqueFd file, sys::open_file(path, O_WRONLY | O_CREAT, 0644));
-  KOBUK_CHECK(sys::write_all(file.get(), text, path));
-  if (ftruncate(file.get(), static_cast<off_t>(text.size())) != 0) return fail_errno(errno, cat("write ", path));
-  return {};
-}
-
 const EndpointRecord* endpoint_in(const Entry& entry, const std::string& network) {
   for (const EndpointRecord& endpoint : entry.status.endpoints)
     if (endpoint.network == network && !endpoint.address.empty()) return &endpoint;
@@ -87,8 +75,8 @@ Result<void> Core::write_files(const Entry& entry) {
     KOBUK_CHECK(sys::make_directories(shm, 0755));
     if (chmod(shm.c_str(), 01777) != 0) return fail_errno(errno, cat("chmod ", shm));
   }
-  KOBUK_CHECK(rewrite(cat(directory, "/resolv.conf"), resolv_conf_of(entry.record)));
-  KOBUK_CHECK(rewrite(cat(directory, "/hostname"), cat(entry.record.hostname, "\n")));
+  KOBUK_CHECK(sys::write_file(cat(directory, "/resolv.conf"), resolv_conf_of(entry.record)));
+  KOBUK_CHECK(sys::write_file(cat(directory, "/hostname"), cat(entry.record.hostname, "\n")));
   return write_hosts(entry);
 }
 
@@ -124,7 +112,7 @@ Result<void> Core::write_hosts(const Entry& entry) {
       out.push_back('\n');
     }
   }
-  return rewrite(cat(files_directory(record.id), "/files/hosts"), out);
+  return sys::write_file(cat(files_directory(record.id), "/files/hosts"), out);
 }
 
 void Core::refresh_hosts(const std::string& network) {

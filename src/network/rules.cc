@@ -10,16 +10,11 @@ using namespace sys::nft;
 constexpr uint8_t kScratch = 15;
 constexpr uint8_t kWideScratch = 12;  // four registers for a name
 
-std::string number_in_network_order(uint32_t number) {
-  return {static_cast<char>(number >> 24), static_cast<char>(number >> 16 & 255), static_cast<char>(number >> 8 & 255),
-          static_cast<char>(number & 255)};
-}
-
 Expressions in_subnet(Payload field, std::string_view text, bool inside) {
   Subnet subnet = parse_subnet(text).value_or(Subnet{});
   Expressions out{field};
-  if (subnet.prefix < 32) out.push_back(Mask{kScratch, number_in_network_order(subnet.mask())});
-  out.push_back(Compare{inside, kScratch, number_in_network_order(subnet.address)});
+  if (subnet.prefix < 32) out.push_back(Mask{kScratch, address_bytes(subnet.mask())});
+  out.push_back(Compare{inside, kScratch, address_bytes(subnet.address)});
   return out;
 }
 
@@ -28,6 +23,11 @@ Expressions any_bit(Connection::Key key, uint32_t bits) {
 }
 
 }  // namespace
+
+std::string address_bytes(uint32_t address) {
+  return {static_cast<char>(address >> 24), static_cast<char>(address >> 16 & 255), static_cast<char>(address >> 8 & 255),
+          static_cast<char>(address & 255)};
+}
 
 Expressions together(std::initializer_list<Expressions> parts) {
   Expressions out;

@@ -23,6 +23,8 @@ inline sys::nft::Verdict drop() { return {sys::nft::Verdict::Kind::kDrop, {}}; }
 inline sys::nft::Verdict accept() { return {sys::nft::Verdict::Kind::kAccept, {}}; }
 inline sys::nft::Verdict go_to(std::string chain) { return {sys::nft::Verdict::Kind::kGoto, std::move(chain)}; }
 
+std::string address_bytes(uint32_t address);  // 4, in network order
+
 using Expressions = std::vector<sys::nft::Expression>;
 // One after the other.
 Expressions together(std::initializer_list<Expressions> parts);

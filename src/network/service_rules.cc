@@ -36,13 +36,13 @@ Expressions frontend(bool node, uint8_t to) {
   return out;
 }
 
-std::string frontend_key(std::string_view address, Protocol protocol, uint16_t port) {
-  return cat(ipv4_bytes(address), protocol_bytes(protocol_number(protocol)), port_bytes(port));
+std::string frontend_key(uint32_t address, Protocol protocol, uint16_t port) {
+  return cat(address_bytes(address), protocol_bytes(protocol_number(protocol)), port_bytes(port));
 }
 
-std::string endpoint_bytes(const Endpoint& endpoint) {
-  return cat(ipv4_bytes(endpoint.address), port_bytes(endpoint.port));
-}
+// An endpoint as the maps hold it: address and port.
+using EndpointBytes = std::string;
+constexpr size_t kAddressBytes = 4;
 
 // Renders one table. A chain is named by what it does, so that Services share it.
 class Renderer {
@@ -59,6 +59,8 @@ class Renderer {
   }
 
  private:
+  std::map<std::string, Element>& elements(std::string_view set) { return table_.sets.find(set)->second.elements; }
+
   void add_sets() {
     auto& sets = table_.sets;
     sets["frontends"] = {.key = {kIpv4, kProtocol, kPort}, .verdicts = true};
@@ -80,12 +82,13 @@ class Renderer {
       if (parse_ipv4(address)) sets["node-addresses"].elements[ipv4_bytes(address)] = {};
   }
 
-  std::vector<Endpoint> usable(const ServicePort& service, const std::vector<Endpoint>& endpoints) {
-    std::vector<Endpoint> out;
+  std::vector<EndpointBytes> usable(const ServicePort& service, const std::vector<Endpoint>& endpoints) {
+    std::vector<EndpointBytes> out;
+    out.reserve(endpoints.size());
     for (const Endpoint& each : endpoints) {
       auto address = parse_ipv4(each.address);
       bool loopback = address && *address >> 24 == 127;
-      if (address && !loopback && each.port != 0) out.push_back(each);
+      if (address && !loopback && each.port != 0) out.push_back(cat(address_bytes(*address), port_bytes(each.port)));
       else skipped_.push_back(cat(service.name, ": endpoint ", each.address, ":", each.port, " can't be reached from pods"));
     }
     std::ranges::sort(out);
@@ -95,11 +98,10 @@ class Renderer {
   }
 
   void add_service(const ServicePort& service) {
-    std::vector<Endpoint> all = usable(service, service.endpoints), local = usable(service, service.local_endpoints);
-    for (const Endpoint& each : all) {
-      std::string bytes = ipv4_bytes(each.address);
-      table_.sets["endpoint-addresses"].elements[bytes] = {};
-      table_.sets["hairpin"].elements[cat(bytes, bytes)] = {};
+    auto all = usable(service, service.endpoints), local = usable(service, service.local_endpoints);
+    for (const EndpointBytes& each : all) {
+      std::string address = each.substr(0, kAddressBytes);
+      if (elements("endpoint-addresses").try_emplace(address).second) elements("hairpin")[cat(address, address)] = {};
     }
     if (!service.cluster_ip.empty()) add_frontend(service, Frontend::kCluster, service.cluster_ip, service.port, all, local);
     for (const std::string& address : service.external_ips)
@@ -108,19 +110,20 @@ class Renderer {
   }
 
   void add_frontend(const ServicePort& service, Frontend kind, const std::string& address, uint16_t port,
-                    const std::vector<Endpoint>& all, const std::vector<Endpoint>& local) {
-    if (!parse_ipv4(address) || port == 0) {
+                    const std::vector<EndpointBytes>& all, const std::vector<EndpointBytes>& local) {
+    auto parsed = parse_ipv4(address);
+    if (!parsed || port == 0) {
       skipped_.push_back(cat(service.name, ": ", address, ":", port, " is no IPv4 address and port"));
       return;
     }
-    std::string key = frontend_key(address, service.protocol, port);
+    std::string key = frontend_key(*parsed, service.protocol, port);
     if (!taken_.insert(key).second) {
       skipped_.push_back(cat(service.name, ": ", address, ":", port, " belongs to another Service already"));
       return;
     }
     if (kind == Frontend::kExternal && !service.source_ranges.empty()) restrict(service, key);
     if (all.empty()) {
-      table_.sets["refused"].elements[key] = {};
+      elements("refused")[key] = {};
       return;
     }
     bool node = kind == Frontend::kNode;
@@ -130,16 +133,16 @@ class Renderer {
     if (split) add_endpoints(key, local, kLocalOffset, sticky > 0);
     std::string chain = split ? split_chain(node, all.size(), local.size(), sticky) : pick_chain(node, false, all.size(), sticky);
     // A key without the address: NodePorts have a map of their own, which stays small.
-    if (node) table_.sets["node-ports"].elements[key.substr(4)] = {.verdict = go_to(chain)};
-    else table_.sets["frontends"].elements[key] = {.verdict = go_to(chain)};
-    table_.sets[kind == Frontend::kCluster ? kOutsiders : split ? kThisHost : kEverybody].elements[key] = {};
+    if (node) elements("node-ports")[key.substr(4)] = {.verdict = go_to(chain)};
+    else elements("frontends")[key] = {.verdict = go_to(chain)};
+    elements(kind == Frontend::kCluster ? kOutsiders : split ? kThisHost : kEverybody)[key] = {};
   }
 
-  void add_endpoints(const std::string& key, const std::vector<Endpoint>& endpoints, uint32_t offset, bool sticky) {
+  void add_endpoints(const std::string& key, const std::vector<EndpointBytes>& endpoints, uint32_t offset, bool sticky) {
+    auto& map = elements("endpoints");
     for (uint32_t i = 0; i < endpoints.size(); ++i) {
-      std::string bytes = endpoint_bytes(endpoints[i]);
-      table_.sets["endpoints"].elements[cat(key, number_bytes(offset + i))] = {.data = bytes};
-      if (sticky) table_.sets["sticky-endpoints"].elements[cat(key, bytes)] = {};
+      map[cat(key, number_bytes(offset + i))] = {.data = endpoints[i]};
+      if (sticky) elements("sticky-endpoints")[cat(key, endpoints[i])] = {};
     }
   }
 
@@ -155,10 +158,10 @@ class Renderer {
     std::vector<Subnet> kept;
     for (const Subnet& range : ranges)
       if (std::ranges::none_of(kept, [&](const Subnet& other) { return other.overlaps(range); })) kept.push_back(range);
-    table_.sets["restricted"].elements[key] = {};
+    elements("restricted")[key] = {};
     for (const Subnet& range : kept)
-      table_.sets["allowed"].elements[cat(key, ipv4_bytes(format_ipv4(range.first())))] = {
-          .end = cat(key, ipv4_bytes(format_ipv4(range.last())))};
+      elements("allowed")[cat(key, address_bytes(range.first()))] = {
+          .end = cat(key, address_bytes(range.last()))};
   }
 
   std::string pick_chain(bool node, bool local, size_t count, int sticky) {

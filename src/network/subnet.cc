@@ -5,15 +5,21 @@
 namespace kobuk::network {
 
 std::optional<uint32_t> parse_ipv4(std::string_view address) {
-  auto parts = split(address, '.');
-  if (parts.size() != 4) return std::nullopt;
   uint32_t out = 0;
-  for (std::string_view part : parts) {
-    auto number = parse_uint(part);
-    bool zeros = part.size() > 1 && part[0] == '0';  // octal for some, decimal for others: for nobody here
-    if (!number || *number > 255 || zeros) return std::nullopt;
-    out = out << 8 | static_cast<uint32_t>(*number);
+  for (int part = 0; part < 4; ++part) {
+    size_t digits = 0;
+    uint32_t number = 0;
+    for (; digits < address.size() && address[digits] >= '0' && address[digits] <= '9' && digits < 4; ++digits)
+      number = number * 10 + static_cast<uint32_t>(address[digits] - '0');
+    bool zeros = digits > 1 && address[0] == '0';  // octal for some, decimal for others: for nobody here
+    if (digits == 0 || digits > 3 || number > 255 || zeros) return std::nullopt;
+    out = out << 8 | number;
+    address.remove_prefix(digits);
+    if (part == 3) break;
+    if (address.empty() || address[0] != '.') return std::nullopt;
+    address.remove_prefix(1);
   }
+  if (!address.empty()) return std::nullopt;
   return out;
 }
 

@@ -73,14 +73,14 @@ void PodWorker::begin_pull(const core::Container& container, Start& start) {
   start.pull = context_.images.pull(container.image, pull_credentials(pod_->spec, objects(), container.image), [this] { wake(); });
 }
 
-void PodWorker::finish_pull(const core::Container& container, Start& start, uint64_t size) {
+void PodWorker::finish_pull(const core::Container& container, Start& start) {
   std::shared_ptr<ImagePull> pull = std::move(start.pull);
   start.pull = nullptr;
   if (pull->result) {
     std::string took = duration_text(pull->ended - pull->begun);
     start.image_id = *pull->result;
     event(container.name, "Normal", "Pulled",
-          cat("Successfully pulled image \"", container.image, "\" in ", took, " (", took, " including waiting). Image size: ", size, " bytes."));
+          cat("Successfully pulled image \"", container.image, "\" in ", took, " (", took, " including waiting)"));
     waiting_.erase(container.name);
     return;
   }
@@ -99,13 +99,7 @@ void PodWorker::finish_pull(const core::Container& container, Start& start, uint
 io::Task<PodWorker::ImageState> PodWorker::ensure_image(core::Container container, Start& start) {
   if (start.pull) {
     if (!start.pull->done) co_return ImageState::kPending;
-    uint64_t size = 0;
-    if (start.pull->result) {
-      std::string id = *start.pull->result;
-      auto pulled = co_await context_.cri.image_status(id);
-      if (pulled && pulled->has_value()) size = (*pulled)->size;
-    }
-    finish_pull(container, start, size);
+    finish_pull(container, start);
     co_return start.image_id.empty() ? ImageState::kPending : ImageState::kReady;
   }
   if (!start.image_id.empty()) co_return ImageState::kReady;

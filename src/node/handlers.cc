@@ -5,8 +5,6 @@
 #include <chrono>
 
 #include "base/strings.h"
-#include "codec/protobuf.h"
-#include "io/grpc.h"
 #include "io/http.h"
 
 namespace kobuk::node {
@@ -158,41 +156,6 @@ io::Task<Outcome> connect_once(io::Loop& loop, std::string address, Duration tim
   co_return outcome(Verdict::kSuccess, "");
 }
 
-// grpc.health.v1: HealthCheckRequest{1: service}, HealthCheckResponse{1: status}; 1 is SERVING.
-io::Task<Outcome> check_health(io::Loop& loop, std::string address, std::string service, Duration timeout) {
-  io::http::ClientOptions options;
-  options.address = address;
-  options.h2c = true;
-  options.connect_timeout = timeout;
-  auto client = io::http::make_client(loop, options);
-  io::grpc::Channel channel(loop, *client);
-  codec::ProtobufWriter request;
-  if (!service.empty()) request.bytes(1, service);
-  io::grpc::CallOptions call;
-  call.timeout = timeout;
-  auto answer = co_await channel.call("/grpc.health.v1.Health/Check", request.take(), call);
-  if (!answer) {
-    Code code = answer.error().code();
-    if (code == Code::kUnsupported) {
-      co_return outcome(Verdict::kFailure, "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)");
-    }
-    if (code == Code::kTimeout || code == Code::kUnavailable) {
-      co_return outcome(Verdict::kFailure, cat("timeout: failed to connect service ", go_quote(address), " within ", seconds_text(timeout),
-                                               ": ", answer.error().message()));
-    }
-    co_return outcome(Verdict::kFailure, cat("error: health rpc probe failed: ", answer.error().message()));
-  }
-  uint64_t status = 0;
-  codec::ProtobufReader reader(*answer);
-  codec::ProtobufField field;
-  while (reader.next(field).value_or(false)) {
-    if (field.number == 1 && field.is_varint()) status = field.value;
-  }
-  static constexpr std::string_view kNames[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
-  if (status == 1) co_return outcome(Verdict::kSuccess, "");
-  co_return outcome(Verdict::kFailure, cat("service unhealthy (responded with \"", kNames[status < 4 ? status : 0], "\")"));
-}
-
 }  // namespace
 
 Result<uint16_t> resolve_port(const api::IntOrString& port, const core::Container& container) {
@@ -246,12 +209,7 @@ io::Task<Outcome> run_probe(io::Loop& loop, engine::Cri& cri, core::Probe probe,
   if (probe.exec) co_return co_await run_exec(cri, target.container_id, probe.exec->command, timeout);
   if (probe.http_get) co_return co_await run_http(loop, *probe.http_get, target, timeout);
   if (probe.tcp_socket) co_return co_await run_tcp(loop, *probe.tcp_socket, target, timeout);
-  if (probe.grpc) {
-    std::string address = host_port(target.ip, static_cast<uint16_t>(probe.grpc->port));
-    Outcome late = outcome(Verdict::kFailure, cat("timeout: failed to connect service ", go_quote(address), " within ", seconds_text(timeout)));
-    co_return co_await within(loop, timeout, check_health(loop, address, probe.grpc->service, timeout), late);
-  }
-  co_return outcome(Verdict::kUnknown, "the probe says nothing to do");
+  co_return outcome(Verdict::kUnknown, "this node runs exec, httpGet and tcpSocket probes: use one of these");
 }
 
 io::Task<Outcome> run_hook(io::Loop& loop, engine::Cri& cri, core::LifecycleHandler hook, Target target, Duration timeout) {

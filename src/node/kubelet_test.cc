@@ -360,9 +360,7 @@ TEST_F(KubeletTest, ProbesContainers) {
 }
 
 TEST_F(KubeletTest, AdoptsWhatRunsAndRemovesWhatIsForgotten) {
-  api.create("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cfg, namespace: default}\ndata: {color: red}\n");
-  api.create(pod_yaml("  containers: [{name: app, image: 'nginx:1', imagePullPolicy: IfNotPresent, readinessProbe: {exec: {command: [ready]}}}]\n"
-                      "  volumes: [{name: cfg, configMap: {name: cfg}}]\n"));
+  api.create(pod_yaml(kSimple));
   api.create(pod_yaml(kSimple, "other"));
   ASSERT_TRUE(until([&] { return condition("Ready") == "True" && phase("/api/v1/namespaces/default/pods/other") == "Running"; }));
   stop();

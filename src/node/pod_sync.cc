@@ -193,7 +193,6 @@ ActionInput PodWorker::action_input() const {
 }
 
 io::Task<void> PodWorker::sync_running() {
-  probes_.follow(*pod_, runtime(), pod_ip(), hooks_);  // first: what we adopt stays ready while its objects are read
   if (!subscribe()) co_return;  // the watch wakes us
   bool volumes = co_await prepare_volumes();
   if (!volumes || ending()) co_return;
@@ -203,6 +202,7 @@ io::Task<void> PodWorker::sync_running() {
     wake_in(kRetry);
     co_return;
   }
+  probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
   PodActions actions = compute_actions(action_input());
   co_await apply(actions);
   probes_.follow(*pod_, runtime(), pod_ip(), hooks_);

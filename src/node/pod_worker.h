@@ -70,7 +70,7 @@ class PodWorker {
   enum class ImageState : uint8_t { kReady, kPending };
   io::Task<ImageState> ensure_image(core::Container container, Start& start);
   void begin_pull(const core::Container& container, Start& start);
-  void finish_pull(const core::Container& container, Start& start, uint64_t size);
+  void finish_pull(const core::Container& container, Start& start);
   bool in_crash_backoff(const core::Container& container, Start& start);
   io::Task<Result<std::vector<engine::CriMount>>> make_mounts(core::Container container, Environment environment,
                                                               uint32_t attempt, std::vector<std::string> ips);

@@ -39,8 +39,7 @@ bool initializing(const StatusInput& in) {
 void fill_facts(core::ContainerStatus& out, const core::Container& container,
                 const engine::ContainerStatus& status) {
   out.restart_count = static_cast<int32_t>(status.attempt);
-  // Containers are made of an image's id; people know it by its name.
-  out.image = status.image.empty() || status.image.starts_with("sha256:") ? container.image : status.image;
+  out.image = status.image.empty() ? container.image : status.image;
   out.image_id = status.image_ref.empty() ? status.image_id : status.image_ref;
   out.container_id = container_id(status);
   if (!container.resources.requests.empty()) out.allocated_resources = container.resources.requests;

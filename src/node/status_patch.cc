@@ -24,12 +24,7 @@ Value find_element(const Value& list, std::string_view key, std::string_view nam
 Value changed_elements(const Value& from, const Value& to, std::string_view key, bool remove, Arena& arena) {
   Value out = Value::array();
   for (const Value& element : to.items()) {
-    Value before = find_element(from, key, element[key].as_string()), changed = element.clone(arena);
-    if (before == element) continue;
-    for (const codec::Member& member : before.members()) {  // the element is merged: what it has no more must be said
-      if (element[member.key].is_null()) changed.set(arena, member.key, Value());
-    }
-    out.push(arena, changed);
+    if (!(find_element(from, key, element[key].as_string()) == element)) out.push(arena, element);
   }
   for (const Value& element : from.items()) {
     if (!remove || !find_element(to, key, element[key].as_string()).is_null()) continue;

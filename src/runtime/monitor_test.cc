@@ -362,8 +362,7 @@ uint64_t proportional_kilobytes(int pid) {
   return 0;
 }
 
-// The program itself is shared by all monitors of a host: a lone one carries all of it, three of them a third
-// each.
+// The program itself is shared by all monitors of a host: a lone one carries all of it, three of them a third each.
 TEST_F(MonitorTest, IsSmall) {
   std::vector<std::unique_ptr<Container>> containers;
   for (const char* id : {"a", "b", "c"}) {

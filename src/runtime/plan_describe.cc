@@ -36,16 +36,10 @@ std::string names(uint64_t value, const Flag (&flags)[N]) {
   return out.empty() ? "-" : out;
 }
 
-std::string octal(uint32_t value) {
-  char digits[16];
-  return {digits, std::to_chars(digits, digits + sizeof digits, value, 8).ptr};
-}
-
 std::string text(const sys::MountChange& c) {
   std::string out;
   if (c.set != 0) cat_to(out, " +", names(c.set, kAttributes));
-  uint64_t clear = c.clear & ~uint64_t{MOUNT_ATTR__ATIME};  // goes with every mode of access times
-  if (clear != 0) cat_to(out, " -", names(clear, kAttributes));
+  if (c.clear != 0) cat_to(out, " -", names(c.clear & ~uint64_t{MOUNT_ATTR__ATIME}, kAttributes));
   if (c.propagation != 0) cat_to(out, ' ', names(c.propagation, kPropagation));
   if (c.recursive && !out.empty()) out += " (recursive)";
   return out;
@@ -73,8 +67,8 @@ struct Describe {
   }
   std::string operator()(const ChangeMount& s) { return cat("change mount /", s.target, text(s.change)); }
   std::string operator()(const MakeNode& s) {
-    return cat("node /", s.path, " mode=", octal(s.mode), " device=", s.major, ':', s.minor, " owner=", s.uid,
-               ':', s.gid);
+    return cat("node /", s.path, " mode=", s.mode, " device=", s.major, ':', s.minor, " owner=", s.uid, ':',
+               s.gid);
   }
   std::string operator()(const MakeLink& s) { return cat("link /", s.path, " to ", s.target); }
   std::string operator()(const OpenTerminal&) { return "terminal"; }

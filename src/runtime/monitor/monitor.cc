@@ -49,8 +49,8 @@ int Monitor::run() {
   return 0;
 }
 
-// From here on this process mostly waits, for as long as the container lives: what only the launch needed is
-// given back, and of the program only what runs again is mapped again.
+// From here on this process mostly waits, for as long as the container lives: what only the launch needed is given back,
+// and of the program only what runs again is mapped again.
 void Monitor::rest() {
   plan_.steps = {};
   plan_.joins = {};
@@ -60,8 +60,7 @@ void Monitor::rest() {
   malloc_trim(0);
   auto start = reinterpret_cast<uintptr_t>(__executable_start);
   auto end = reinterpret_cast<uintptr_t>(etext) & ~uintptr_t{4095};
-  madvise(reinterpret_cast<void*>(start), end - start,
-          MADV_DONTNEED);  // read-only, backed by its memory file
+  madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);  // read-only, backed by its memory file
 }
 
 Result<void> Monitor::launch() {

@@ -1,6 +1,6 @@
-// The C++ library's points of failure, without its exceptions: nothing here catches, so a throw would only
-// end the process, after linking an unwinder, a demangler and printf for it (a quarter of the monitor). These
-// replace libstdc++'s by the rule that a symbol of the program wins over one of an archive.
+// The C++ library's points of failure, without its exceptions: nothing here catches, so a throw would only end the
+// process, after linking an unwinder, a demangler and printf for it (a quarter of the monitor). These replace
+// libstdc++'s by the rule that a symbol of the program wins over one of an archive.
 #include <cstdlib>
 #include <functional>
 #include <new>
