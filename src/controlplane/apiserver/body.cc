@@ -1,6 +1,8 @@
 // Decoding as k8s.io/apiserver does it: texts of the serializers, of transformDecodeError and of NewUnsupportedMediaType.
 #include "controlplane/apiserver/body.h"
 
+#include <optional>
+
 #include "api/normalize.h"
 #include "api/protobuf.h"
 #include "base/strings.h"
@@ -69,12 +71,44 @@ Answer<FieldValidation> field_validation(const Call& call) {
   return refuse(std::move(status));
 }
 
-io::Task<Answer<std::string>> read_body(Call& call) {
-  auto body = co_await call.request.body.read_all(kMaxBodyBytes);
-  if (body) co_return *std::move(body);
-  if (body.error().code() == Code::kTooLarge)
-    co_return refuse({413, "RequestEntityTooLarge", cat("Request entity too large: limit is ", kMaxBodyBytes)});
-  co_return refuse(bad_request(body.error().message()));
+namespace {
+
+constexpr auto kBodyTimeout = std::chrono::seconds(60);
+
+struct Reading {
+  explicit Reading(io::Loop& loop) : ended(loop) {}
+  std::optional<Result<std::string>> body;
+  io::Event ended;
+};
+io::Task<void> read_into(io::http::Body& body, Reading& reading) {
+  auto text = co_await body.read_all(kMaxBodyBytes);
+  reading.body = std::move(text);
+  reading.ended.set();
+}
+
+Answer<std::string> body_of(std::optional<Result<std::string>> read) {
+  if (!read) return refuse({504, "Timeout", "Timeout: request did not complete within requested timeout - context deadline exceeded"});
+  if (*read) return std::move(**read);
+  if (read->error().code() == Code::kTooLarge)
+    return refuse({413, "RequestEntityTooLarge", cat("Request entity too large: limit is ", kMaxBodyBytes)});
+  return refuse(bad_request(read->error().message()));
+}
+
+}  // namespace
+
+io::Task<Answer<std::string>> read_body(Core& core, Call& call) {
+  if (!call.request.body.streaming()) {
+    auto all = co_await call.request.body.read_all(kMaxBodyBytes);
+    co_return body_of(std::move(all));
+  }
+  // A client that sends its body drop by drop does not hold the request for ever.
+  Reading reading(core.loop);
+  io::TaskGroup task(core.loop);
+  task.spawn(read_into(call.request.body, reading));
+  io::Loop::TimerId timer = core.loop.start_timer(kBodyTimeout, [&reading] { reading.ended.set(); });
+  co_await reading.ended.wait();
+  core.loop.cancel_timer(timer);
+  co_return body_of(std::move(reading.body));
 }
 
 std::string strict_errors(Call& call, FieldValidation validation, const std::vector<std::string>& unknown,

@@ -8,8 +8,8 @@ namespace kobuk::controlplane::apiserver {
 enum class FieldValidation : uint8_t { kIgnore, kWarn, kStrict };
 Answer<FieldValidation> field_validation(const Call& call);
 
-// The whole body; 413 past kMaxBodyBytes.
-io::Task<Answer<std::string>> read_body(Call& call);
+// The whole body; 413 past kMaxBodyBytes, 504 when it takes more than a minute.
+io::Task<Answer<std::string>> read_body(Core& core, Call& call);
 
 // An object of `kind`: types checked, unknown members refused, warned of, or dropped. apiVersion and kind are set.
 Answer<codec::Document> decode_object(Call& call, std::string_view body, const api::KindInfo& kind);

@@ -74,7 +74,7 @@ io::Task<Answer<Response>> handle_get(Core& core, Call& call) {
 
 io::Task<Answer<Response>> handle_create(Core& core, Call& call) {
   API_CO_CHECK(check_dry_run(call));
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, call.kind()));
   API_CO_CHECK(match_address(document.root, call.info, call.kind(), !call.info.name.empty(), document.arena));
@@ -85,7 +85,7 @@ io::Task<Answer<Response>> handle_create(Core& core, Call& call) {
 
 io::Task<Answer<Response>> handle_update(Core& core, Call& call) {
   API_CO_CHECK(check_dry_run(call));
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, call.kind()));
   API_CO_CHECK(match_address(document.root, call.info, call.kind(), true, document.arena));
@@ -100,7 +100,7 @@ io::Task<Answer<Response>> handle_update(Core& core, Call& call) {
 
 io::Task<Answer<Response>> handle_delete(Core& core, Call& call) {
   API_CO_CHECK(check_dry_run(call));
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document sent, decode_delete_options(call, *body));
   API_CO_TRY(DeleteOptions options, parse_delete_options(call, sent.root));
@@ -111,7 +111,7 @@ io::Task<Answer<Response>> handle_delete(Core& core, Call& call) {
 
 io::Task<Answer<Response>> handle_delete_collection(Core& core, Call& call) {
   API_CO_CHECK(check_dry_run(call));
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document sent, decode_delete_options(call, *body));
   API_CO_TRY(DeleteOptions options, parse_delete_options(call, sent.root));

@@ -144,7 +144,7 @@ Answer<Document> decode_patch(Call& call, PatchKind type, FieldValidation valida
 io::Task<Answer<Response>> handle_patch(Core& core, Call& call) {
   API_CO_TRY(PatchKind type, patch_kind(call));
   API_CO_TRY(FieldValidation validation, field_validation(call));
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(Document document, decode_patch(call, type, validation, *body));
   bool scale = call.info.subresource == "scale";

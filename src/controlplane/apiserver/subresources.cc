@@ -68,7 +68,7 @@ io::Task<Answer<Response>> handle_scale(Core& core, Call& call) {
     const auto& kv = found->kvs[0];
     co_return scale_response(call, 200, with_revision(*kv.value, resource, kv.mod_revision), core.loop.now());
   }
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, scale_kind()));
   API_CO_CHECK(match_address(document.root, call.info, call.kind(), true, document.arena));
@@ -135,7 +135,7 @@ Answer<void> check_binding(const Value& binding, const api::KindInfo& kind) {
 
 io::Task<Answer<Response>> handle_binding(Core& core, Call& call) {
   const api::KindInfo& kind = *api::builtin_kinds().find_kind("v1", "Binding");
-  auto body = co_await read_body(call);
+  auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, kind));
   API_CO_CHECK(match_address(document.root, call.info, kind, !call.info.name.empty(), document.arena));

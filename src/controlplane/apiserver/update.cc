@@ -103,11 +103,11 @@ io::Task<Answer<Attempt>> try_update(Core& core, Call& call, const UpdateSpec& s
   API_CO_TRY(Stored live, read_stored(std::move(kv)));
   Arena arena;
   API_CO_TRY(Value object, prepare(core, call, spec, resource, live.value(), arena));
-  std::string bytes = stored_form(object, resource);
   Attempt out;
-  if (bytes == *live.kv.value) {  // nothing changes: nothing is written
+  object.find("metadata")->set(arena, "resourceVersion", live.value()["metadata"]["resourceVersion"]);
+  if (object == live.value()) {  // nothing changes, but for the order of members: nothing is written
     out.done = true;
-    out.written = {with_revision(bytes, resource, live.kv.mod_revision), live.kv.mod_revision};
+    out.written = {with_revision(*live.kv.value, resource, live.kv.mod_revision), live.kv.mod_revision};
     co_return out;
   }
   bool finished = is_finished(*resource.strategy, object);

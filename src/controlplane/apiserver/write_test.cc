@@ -71,6 +71,8 @@ TEST_F(Write, ComparesRevisions) {
   EXPECT_EQ(stale.message(), "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to "
                              "the latest version and try again");
   EXPECT_EQ(put(cat(kMaps, "/a"), changed.body).body, changed.body);  // no change, no new revision
+  auto reordered = put(cat(kMaps, "/a"), R"({"data":{"k":"v"},"metadata":{"name":"a"},"kind":"ConfigMap","apiVersion":"v1"})");
+  EXPECT_EQ(reordered.body, changed.body);
   EXPECT_EQ(put(cat(kMaps, "/a"), map("b")).message(), "the name of the object (b) does not match the name on the URL (a)");
   EXPECT_EQ(put(cat(kMaps, "/zzz"), map("zzz")).message(), "configmaps \"zzz\" not found");
 }
