@@ -105,6 +105,18 @@ TEST_F(ApiTest, ScalesByTheSubresource) {
   EXPECT_EQ(get("/apis/apps/v1/namespaces/default/deployments/web").json["spec"]["replicas"].as_int(), 5);
 }
 
+TEST_F(ApiTest, StartsAgainOnWhatItLeft) {
+  auto before = get("/api/v1/namespaces/default/services/kubernetes");
+  loop_.run_until_done(server_->shutdown());
+  server_ = std::make_unique<ApiServer>(loop_, *store_, ApiServerOptions{.advertise_address = "10.100.0.2", .secure_port = 7443});
+  auto started = loop_.run_until_done(server_->start());
+  ASSERT_TRUE(started) << started.error().message();
+  EXPECT_EQ(get("/api/v1/namespaces/default/services/kubernetes").body, before.body);
+  auto slice = get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes");
+  EXPECT_EQ(slice.json["endpoints"].at(0)["addresses"].at(0).as_string(), "10.100.0.2");
+  EXPECT_EQ(slice.json["ports"].at(0)["port"].as_int(), 7443);
+}
+
 TEST_F(ApiTest, MakesTheSystemsObjects) {
   EXPECT_EQ(get("/api/v1/namespaces").json["items"].size(), 4u);
   auto service = get("/api/v1/namespaces/default/services/kubernetes");

@@ -68,7 +68,7 @@ class World {
   // The steps of a Service's and a Pod's life. What fails is told as such.
   void live() {
     constexpr std::string_view kServices = "/api/v1/namespaces/default/services", kPods = "/api/v1/namespaces/default/pods";
-    send("POST", kServices, R"({"metadata":{"name":"s"},"spec":{"type":"NodePort","ports":[{"port":80},{"port":81,"name":"b"}]}})", 201);
+    send("POST", kServices, R"({"metadata":{"name":"s"},"spec":{"type":"NodePort","ports":[{"port":80,"name":"a"},{"port":81,"name":"b"}]}})", 201);
     send("PATCH", cat(kServices, "/s"), R"({"spec":{"ports":[{"port":80,"name":"a"}]}})", 200);
     send("PATCH", cat(kServices, "/s"), R"({"spec":{"type":"LoadBalancer","externalTrafficPolicy":"Local"}})", 200);
     send("PATCH", cat(kServices, "/s"), R"({"spec":{"type":"ExternalName","externalName":"x.y"}})", 200);
