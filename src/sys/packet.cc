@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "sys/file.h"
 #include "sys/process.h"
@@ -79,11 +80,15 @@ Result<void> send_packet(int socket, std::string_view bytes, const std::vector<i
 
 Result<Packet> receive_packet(int socket, size_t max) {
   Packet packet;
-  // Asked first how long it is: most are small, and a buffer for the longest would be filled with zeros each time.
+  // Asked first how long it is: most are small, and a buffer for the longest would be filled with zeros each
+  // time. ECONNRESET once: the other side left without reading all of ours. What it had sent before is still
+  // there.
+  bool reset = false;
+  auto again = [&reset] { return errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true)); };
   ssize_t length;
   do {
     length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  } while (length < 0 && errno == EINTR);
+  } while (length < 0 && again());
   if (length < 0) return fail_errno(errno, "receive a message");
   packet.bytes.resize(std::min(max, static_cast<size_t>(length)));
   iovec part{packet.bytes.data(), packet.bytes.size()};
@@ -96,7 +101,7 @@ Result<Packet> receive_packet(int socket, size_t max) {
   ssize_t got;
   do {
     got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && again());
   if (got < 0) return fail_errno(errno, "receive a message");
   packet.bytes.resize(static_cast<size_t>(got));
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
