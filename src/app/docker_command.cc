@@ -47,7 +47,7 @@ int run_docker(const std::vector<std::string>& arguments) {
     auto done = entry.run({ordered.begin() + 1, ordered.end()});
     if (done) return *done;
     std::fprintf(stderr, "docker: %s\n", done.error().message().c_str());
-    return entry.name == "run" ? 125 : 1;
+    return entry.name == "run" ? docker::run_exit_code(done.error()) : 1;
   }
   std::vector<std::string> names;
   for (const Entry& entry : kEntries) names.emplace_back(entry.name);

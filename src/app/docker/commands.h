@@ -32,6 +32,10 @@ Result<int> logs(const std::vector<std::string>& arguments);
 Result<int> stop(const std::vector<std::string>& arguments);
 Result<int> remove(const std::vector<std::string>& arguments);  // rm
 
+// Of a `run` that came to nothing, as docker says it: 127 when the image has no such program, 126 when it can't be
+// executed, 125 for everything else.
+int run_exit_code(const Error& error);
+
 // Pulls with progress on standard output (nothing when quiet).
 Result<void> pull_image(Client& client, const std::string& reference, bool quiet);
 // Columns for people: rows of equal length, the first is the head.

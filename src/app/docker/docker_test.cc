@@ -56,6 +56,12 @@ TEST(Demultiplexer, FramesInPiecesOfAnySize) {
   }
 }
 
+TEST(DockerRun, ExitCodesOfWhatCouldNotStart) {
+  EXPECT_EQ(run_exit_code(Error(Code::kInvalid, "exec: \"x\": executable file not found in $PATH")), 127);
+  EXPECT_EQ(run_exit_code(Error(Code::kInvalid, "exec: \"/etc\": permission denied")), 126);
+  EXPECT_EQ(run_exit_code(Error(Code::kConflict, "port is already allocated")), 125);
+}
+
 TEST(HumanDuration, AsDockerSaysIt) {
   EXPECT_EQ(human_duration(0), "Less than a second");
   EXPECT_EQ(human_duration(90), "About a minute");

@@ -102,6 +102,14 @@ io::Task<Result<int>> run_attached(Client& client, std::string id, bool interact
 
 }  // namespace
 
+// The engine's answer has no field for it: docker's client reads the message too.
+int run_exit_code(const Error& error) {
+  auto says = [&](std::string_view text) { return error.message().find(text) != std::string::npos; };
+  if (says("executable file not found") || says("no such file or directory")) return 127;
+  if (says("permission denied") || says("is a directory")) return 126;
+  return 125;
+}
+
 Result<int> run(const std::vector<std::string>& arguments) {
   RunOptions options;
   CommandLine line("run", "Make and start a container: [options] IMAGE [COMMAND] [ARGUMENT…]");
