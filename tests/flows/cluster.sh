@@ -52,7 +52,7 @@ check_deployment() {
   manifests
   kubectl apply -f "$work/web.yaml" | grep -q 'deployment.apps/web created' || fail "apply"
   kubectl rollout status deployment/web --timeout=60s | grep -q 'successfully rolled out' || fail "rollout"
-  expect 0 "web   3/3" kubectl get deployments
+  expect 0 "web    3/3" kubectl get deployments
   [ "$(kubectl get pods -l app=web -o name | wc -l)" = 3 ] || fail "three pods: $(kubectl get pods)"
   local ip cluster_ip port
   ip=$(kubectl get service web -o 'jsonpath={.status.loadBalancer.ingress[0].ip}')
@@ -111,8 +111,9 @@ flow() {
   "$KOBUK" start -p "$profile" >/dev/null || fail "start again"
   kubectl rollout status deploy/web --timeout=60s >/dev/null || fail "the Deployment after a restart"
   "$KOBUK" delete -p "$profile" >/dev/null || fail "delete"
-  host_state >"$work/after"
-  diff "$work/before" "$work/after" || fail "something stays on the host after kobuk delete"
+  # Ended monitors are the init process's children; how soon it takes note of them is not ours to say.
+  same_as_before() { host_state >"$work/after" && diff "$work/before" "$work/after"; }
+  within 15 same_as_before
 }
 
 flow
