@@ -65,5 +65,12 @@ TEST(Options, HelpListsWhatThereIs) {
             "      --mirror URL     registry mirror\n\nExamples:\n  kobuk start --cpus=2\n");
 }
 
+TEST(Nearest, ASwapIsOneEdit) {
+  EXPECT_EQ(nearest("stroe", {"stop", "store"}), "store");
+  EXPECT_EQ(nearest("stpo", {"store", "stop"}), "stop");
+  EXPECT_EQ(nearest("sto", {"stop"}), "stop");
+  EXPECT_EQ(nearest("xyz", {"stop", "store"}), "");
+}
+
 }  // namespace
 }  // namespace kobuk::app
