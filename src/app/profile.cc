@@ -35,7 +35,6 @@ Result<uint16_t> read_port(const codec::Value& from, std::string_view name) {
 
 std::string Profile::run_directory() const { return cat(kRunDirectory, "/", name); }
 std::string Profile::docker_socket() const { return cat(run_directory(), "/docker.sock"); }
-std::string Profile::cri_socket() const { return cat(run_directory(), "/cri.sock"); }
 std::string Profile::control_socket(std::string_view process) const { return cat(run_directory(), "/", process, ".sock"); }
 std::string Profile::pki_directory() const { return cat(root, "/pki"); }
 std::string Profile::store_directory() const { return cat(root, "/store"); }
@@ -50,6 +49,19 @@ Result<void> check_profile_name(std::string_view name) {
   if (good) return {};
   return fail(Code::kInvalid, "profile ", go_quote(name),
               " is no name: use at most 24 of a-z, 0-9 and -, beginning and ending with a letter or digit");
+}
+
+Result<void> check_new_root(const std::string& root) {
+  bool climbs = std::ranges::any_of(split(root, '/'), [](std::string_view part) { return part == ".."; });
+  if (!root.starts_with('/') || root.find_first_not_of('/') == std::string::npos || climbs) {
+    return fail(Code::kInvalid, "--root ", go_quote(root), " has to be an absolute path without .., and not / itself");
+  }
+  if (!sys::exists(root)) return {};
+  auto names = sys::list_directory(root);
+  if (!names) return fail(std::move(names).error().context("--root"));
+  if (names->empty()) return {};
+  return fail(Code::kFailedPrecondition, "--root ", root, " is not empty, and kobuk delete would remove what is there; "
+              "name a new folder, as ", root, "/kobuk");
 }
 
 std::string encode_profile(const Profile& profile) {

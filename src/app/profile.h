@@ -38,7 +38,6 @@ struct Profile {
   std::string run_directory() const;
   std::string docker_socket() const;      // path
   std::string control_socket(std::string_view process) const;  // "serve", "engine", …
-  std::string cri_socket() const;
   std::string pki_directory() const;
   std::string store_directory() const;
   std::string kubeconfig_path() const;
@@ -48,6 +47,9 @@ struct Profile {
 
 // kInvalid unless it can be part of file, interface and table names: [a-z0-9]([a-z0-9-]*[a-z0-9])?, at most 24 long.
 Result<void> check_profile_name(std::string_view name);
+// A cluster's folder is its own, since `kobuk delete` removes it whole: kInvalid unless `root` is an absolute path without
+// "..", and kFailedPrecondition when something is there already.
+Result<void> check_new_root(const std::string& root);
 // kNotFound with the remedy: kobuk start.
 Result<Profile> find_profile(const std::string& name);
 Result<std::vector<Profile>> list_profiles();

@@ -1,8 +1,10 @@
 #include "app/profile.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "app/memory_size.h"
+#include "sys/file.h"
 
 namespace kobuk::app {
 namespace {
@@ -44,6 +46,20 @@ TEST(Profile, Names) {
   for (std::string_view bad : {"", "-a", "a-", "A", "a.b", "a/b", "..", "aaaaaaaaaaaaaaaaaaaaaaaaa"}) {
     EXPECT_FALSE(check_profile_name(bad)) << bad;
   }
+}
+
+TEST(Profile, AFolderThatIsInUseIsNotTakenOver) {
+  std::string folder = cat(::testing::TempDir(), "/root-", getpid());
+  EXPECT_TRUE(check_new_root(folder));
+  ASSERT_TRUE(sys::make_directories(folder));
+  EXPECT_TRUE(check_new_root(folder));
+  ASSERT_TRUE(sys::write_file(cat(folder, "/precious"), "x"));
+  auto taken = check_new_root(folder);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code(), Code::kFailedPrecondition);
+  EXPECT_TRUE(sys::exists(cat(folder, "/precious")));
+  ASSERT_TRUE(sys::remove_tree(folder));
+  for (std::string bad : {"relative", "", "/", "//", "/a/../b"}) EXPECT_EQ(check_new_root(bad).error().code(), Code::kInvalid) << bad;
 }
 
 TEST(AddressPlan, SlotsAreApart) {

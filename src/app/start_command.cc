@@ -108,7 +108,7 @@ Result<Profile> make_profile(const Wanted& wanted) {
   Profile profile;
   profile.name = wanted.profile;
   profile.root = wanted.root.empty() ? cat(kDataDirectory, "/", wanted.profile) : wanted.root;
-  if (!profile.root.starts_with('/')) return fail(Code::kInvalid, "--root ", go_quote(wanted.root), " has to be an absolute path");
+  KOBUK_CHECK(check_new_root(profile.root));
   profile.node_name = wanted.profile == "default" ? own_host_name() : wanted.profile;
   KOBUK_TRY(std::string routes, sys::read_file("/proc/net/route", 1 << 20));
   KOBUK_TRY(profile.slot, choose_slot(slots, routes));
@@ -117,14 +117,21 @@ Result<Profile> make_profile(const Wanted& wanted) {
   return profile;
 }
 
-Result<Profile> prepare(const Wanted& wanted) {
+struct Prepared {
+  Profile profile;
+  bool changed = false;  // settings of a profile that was there
+};
+
+Result<Prepared> prepare(const Wanted& wanted) {
   KOBUK_CHECK(check_profile_name(wanted.profile));
   KOBUK_TRY(sys::UniqueFd lock, lock_profiles());
   auto known = find_profile(wanted.profile);
-  if (!known && known.error().code() != Code::kNotFound) return known;
+  if (!known && known.error().code() != Code::kNotFound) return fail(std::move(known).error());
   Profile profile;
+  std::string before;
   if (known) {
     profile = *std::move(known);
+    before = encode_profile(profile);
     if (!wanted.root.empty() && wanted.root != profile.root) {
       return fail(Code::kFailedPrecondition, "profile ", go_quote(profile.name), " lives in ", profile.root,
                   "; to move it, delete it first: kobuk delete -p ", profile.name);
@@ -134,8 +141,9 @@ Result<Profile> prepare(const Wanted& wanted) {
     KOBUK_TRY(profile, make_profile(wanted));
   }
   KOBUK_CHECK(apply_options(wanted, profile));
-  KOBUK_CHECK(save_profile(profile));
-  return profile;
+  bool changed = !before.empty() && encode_profile(profile) != before;
+  if (before.empty() || changed) KOBUK_CHECK(save_profile(profile));
+  return Prepared{std::move(profile), changed};
 }
 
 std::string next_steps(const Profile& profile) {
@@ -148,9 +156,13 @@ std::string next_steps(const Profile& profile) {
 
 Result<std::string> start(const Wanted& wanted) {
   auto begin = std::chrono::steady_clock::now();
-  KOBUK_TRY(Profile profile, prepare(wanted));
+  KOBUK_TRY(Prepared prepared, prepare(wanted));
+  const Profile& profile = prepared.profile;
   KOBUK_TRY(auto statuses, role_statuses(profile));
-  if (any_running(statuses)) return cat("Cluster \"", profile.name, "\" already runs.\n", next_steps(profile));
+  if (any_running(statuses)) {
+    std::string_view later = prepared.changed ? " The changed settings are kept and take effect after kobuk stop and kobuk start." : "";
+    return cat("Cluster \"", profile.name, "\" already runs.", later, "\n", next_steps(profile));
+  }
   KOBUK_TRY(Pki pki, ensure_pki(profile, system_clock().wall()));
   KOBUK_CHECK(sys::write_file_atomic(profile.kubeconfig_path(), make_kubeconfig(profile, pki.ca, pki.admin), 0600));
   auto started = start_process(profile, kServe);

@@ -161,6 +161,7 @@ class Core {
   io::Task<Result<View>> view(EntryPtr entry, std::string path);
 
   void spawn(io::Task<void> task) { tasks_.spawn(std::move(task)); }  // ends with the core at the latest
+  std::string uploads_directory() const { return cat(options_.directory, "/uploads"); }  // empty at open()
   std::string files_directory(const std::string& id) const { return records_.container_directory(id); }
   void publish(const Entry& entry, std::string action, std::map<std::string, std::string> more = {});
 

@@ -37,6 +37,8 @@ Result<void> Core::load_engine_id() {
 Result<void> Core::open_rooms() {
   KOBUK_CHECK(sys::make_directories(options_.directory, 0711));
   KOBUK_CHECK(sys::make_directories(options_.run_directory, 0711));
+  KOBUK_CHECK(sys::remove_tree(uploads_directory()));
+  KOBUK_CHECK(sys::make_directories(uploads_directory(), 0700));
   KOBUK_CHECK(records_.open());
   KOBUK_CHECK(load_engine_id());
   runtime::Runtime::Options runtime{.directory = cat(options_.run_directory, "/containers"),

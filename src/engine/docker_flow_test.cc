@@ -259,9 +259,13 @@ TEST_F(DockerFlow, AKilledEngineFindsItsContainersAgain) {
   ok("run -d --name ends busybox sh -c 'while [ ! -f /tmp/go ]; do sleep 0.05; done; exit 5'");
   ok("create --name waits busybox true");
   std::string before = ok("inspect -f '{{.State.Pid}} {{.State.StartedAt}}' lives");
+  // What an upload that was cut off leaves.
+  std::string half = cat(world->options().directory, "/uploads/half");
+  ASSERT_TRUE(sys::write_file(half, "half an archive"));
   daemon->kill_hard();
   EXPECT_EQ(shell("busybox wget -q -O - http://127.0.0.1:8081/").text, "hello from the image\n") << "nobody is needed for what runs";
   daemon->start();
+  EXPECT_FALSE(sys::exists(half));
   EXPECT_EQ(ok("inspect -f '{{.State.Pid}} {{.State.StartedAt}}' lives"), before);
   EXPECT_EQ(ok("exec lives echo adopted"), "adopted\n");
   EXPECT_EQ(ok("inspect -f '{{.State.Status}}' waits"), "created\n");

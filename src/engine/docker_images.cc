@@ -5,15 +5,16 @@
 #include "codec/json.h"
 #include "engine/docker.h"
 #include "engine/docker_config.h"
+#include "engine/names.h"
 #include "sys/file.h"
 
 namespace kobuk::engine::docker {
 namespace {
 
-// A file below the engine's directory that goes when this does.
+// A file in the engine's folder of uploads that goes when this does; Core::open() empties the folder after a crash.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(Core& core) : path_(cat(core.options().directory, "/upload-", new_upload())) {}
+  explicit TemporaryFile(Core& core) : path_(cat(core.uploads_directory(), "/", new_id())) {}
   TemporaryFile(TemporaryFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   ~TemporaryFile() {
     if (!path_.empty()) (void)sys::remove_tree(path_);
@@ -21,10 +22,6 @@ class TemporaryFile {
   const std::string& path() const { return path_; }
 
  private:
-  static std::string new_upload() {
-    static uint64_t count = 0;
-    return cat(++count);
-  }
   std::string path_;
 };
 

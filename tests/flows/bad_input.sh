@@ -18,6 +18,9 @@ apply() { printf '%s\n' "$1" | kubectl apply -f -; }
 expect 2 "is no name" "$KOBUK" start -p "Bad_Name"
 expect 2 "is no amount of memory" "$KOBUK" start -p "$profile" --root "$root" --memory lots
 expect 2 "has to be an absolute path" "$KOBUK" start -p "$profile" --root relative
+mkdir -p "$work/used" && echo precious >"$work/used/file"
+expect 1 "is not empty" "$KOBUK" start -p "$profile" --root "$work/used"
+[ "$(cat "$work/used/file")" = precious ] || fail "a folder in use was touched"
 expect 1 "there is no profile" "$KOBUK" status -p "$profile"
 expect 1 "make it with: kobuk start" "$KOBUK" stop -p "$profile"
 python3 -c 'import socket, time; s = socket.socket(); s.bind(("127.0.0.1", 27443)); s.listen(); time.sleep(60)' &
@@ -27,6 +30,7 @@ expect 1 "port 27443 of 127.0.0.1 is taken" "$KOBUK" start -p "$profile" --root 
 kill $taken
 
 "$KOBUK" start -p "$profile" --root "$root" >/dev/null || fail "start"
+expect 0 "take effect after kobuk stop" "$KOBUK" start -p "$profile" --cpus 1
 pod='{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: "none/such:1"'
 expect 1 '.spec.containers[0].imagee: field not declared in schema' apply "$pod, imagee: x}]}}"
 expect 1 'The Pod "p" is invalid: spec.containers[0].name: Invalid value' apply '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: C_, image: "a:1"}]}}'
