@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/options.h"
 #include "base/result.h"
@@ -23,6 +25,11 @@ inline int end_with(std::string_view command, const Error& error) {
   std::fwrite(line.data(), 1, line.size(), stderr);
   return error.code() == Code::kInvalid ? 2 : 1;
 }
+
+// A command that takes options alone and whose result is a text: parses, helps, acts, prints. The exit code.
+//   return run_plain("kobuk env", options, arguments, [&] { return env(wanted); });
+int run_plain(std::string_view command, Options& options, const std::vector<std::string>& arguments,
+              const std::function<Result<std::string>()>& act);
 
 // kPermissionDenied with the remedy unless this process may change the host.
 Result<void> check_root(std::string_view command);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "api/cache.h"
 #include "api/client.h"
 #include "app/pki.h"
 #include "app/profile.h"
@@ -20,6 +21,7 @@ struct Shared {
   const Pki& pki;
   io::http::Handler* apiserver = nullptr;
   engine::Cri* cri = nullptr;
+  api::Caches* caches = nullptr;  // of the controllers: one watch and one decode a resource, for the scheduler too
 
   // A client of the API server as `user`: straight into its handler, or over TLS with the certificate.
   Result<std::unique_ptr<io::http::Transport>> connect(const std::string& user, const std::vector<std::string>& groups,

@@ -17,7 +17,6 @@ class ApiServerRole final : public RunningRole {
     AddressPlan addresses = profile.addresses();
     server_.emplace(shared_.loop, *store_, controlplane::ApiServerOptions{
         .service_cidr = addresses.service_cidr,
-        .load_balancer_cidr = addresses.load_balancer_cidr,
         .advertise_address = addresses.node_ip,
         .secure_port = profile.port,
         .kubelet = {shared_.pki.ca, shared_.pki.apiserver_kubelet.certificate, shared_.pki.apiserver_kubelet.key}});

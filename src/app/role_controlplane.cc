@@ -13,7 +13,8 @@ class SchedulerRole final : public RunningRole {
   io::Task<Result<void>> start() override {
     KOBUK_CO_TRY(auto transport, shared_.connect("system:kube-scheduler", {}, shared_.pki.scheduler));
     client_.emplace(std::move(transport));
-    scheduler_.emplace(shared_.loop, *client_);
+    if (shared_.caches != nullptr) scheduler_.emplace(shared_.loop, *client_, *shared_.caches);
+    else scheduler_.emplace(shared_.loop, *client_);
     tasks_.emplace(shared_.loop);
     tasks_->spawn(scheduler_->run());
     co_return Result<void>();
@@ -42,15 +43,19 @@ class ControllersRole final : public RunningRole {
     client_.emplace(std::move(transport));
     controlplane::ControllerOptions options{.load_balancer_cidr = shared_.profile.addresses().load_balancer_cidr,
                                             .root_ca_pem = shared_.pki.ca};
-    controllers_.emplace(shared_.loop, *client_, std::move(options));
+    caches_.emplace(shared_.loop, *client_);
+    controllers_.emplace(shared_.loop, *client_, *caches_, std::move(options));
+    shared_.caches = &*caches_;  // roles are stopped in reverse: the scheduler is gone before they are
     tasks_.emplace(shared_.loop);
     tasks_->spawn(controllers_->run());
     co_return Result<void>();
   }
 
   io::Task<void> stop() override {
+    shared_.caches = nullptr;
     tasks_.reset();
     controllers_.reset();
+    caches_.reset();
     client_.reset();
     co_return;
   }
@@ -58,6 +63,7 @@ class ControllersRole final : public RunningRole {
  private:
   Shared& shared_;
   std::optional<api::Client> client_;
+  std::optional<api::Caches> caches_;
   std::optional<controlplane::Controllers> controllers_;
   std::optional<io::TaskGroup> tasks_;
 };

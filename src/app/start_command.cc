@@ -182,15 +182,10 @@ int run_start(const std::vector<std::string>& arguments) {
   Wanted wanted;
   Options options{std::string(kCommand), "Start a cluster on this host, and make it first where there is none"};
   declare(options, wanted);
-  auto rest = options.parse(arguments);
-  if (!rest) return end_with(kCommand, rest.error());
-  if (options.help_wanted()) return print_help(options);
-  if (!rest->empty()) return end_with(kCommand, Error(Code::kInvalid, cat("unexpected argument ", go_quote(rest->front()))));
-  if (auto root = check_root(kCommand); !root) return end_with(kCommand, root.error());
-  auto done = start(wanted);
-  if (!done) return end_with(kCommand, done.error());
-  print(*done);
-  return 0;
+  return run_plain(kCommand, options, arguments, [&]() -> Result<std::string> {
+    KOBUK_CHECK(check_root(kCommand));
+    return start(wanted);
+  });
 }
 
 }  // namespace kobuk::app

@@ -1,9 +1,8 @@
 // kobuk status, kubeconfig and env: what a profile is and how to reach it.
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "app/cluster_commands.h"
+#include "app/columns.h"
 #include "app/command_end.h"
 #include "app/control.h"
 #include "app/profile.h"
@@ -51,13 +50,10 @@ std::string as_json(const Profile& profile, const std::vector<RoleStatus>& roles
 std::string as_table(const Profile& profile, const std::vector<RoleStatus>& roles) {
   std::string out = cat("profile     ", profile.name, "\nstate       ", overall(roles), "\nroot        ", profile.root,
                         "\napi server  https://127.0.0.1:", profile.port, "\ndocker      unix://", profile.docker_socket(),
-                        "\nregistry    127.0.0.1:", profile.registry_port, "\n\nROLE         STATE     PID\n");
-  auto padded = [](const std::string& text, size_t width) {
-    return text + std::string(text.size() < width ? width - text.size() : 1, ' ');
-  };
-  for (const RoleStatus& role : roles) {
-    cat_to(out, padded(role.name, 13), padded(role.state, 10), role.pid == 0 ? std::string("-") : cat(role.pid), "\n");
-  }
+                        "\nregistry    127.0.0.1:", profile.registry_port, "\n\n");
+  std::vector<std::vector<std::string>> rows = {{"ROLE", "STATE", "PID"}};
+  for (const RoleStatus& role : roles) rows.push_back({role.name, role.state, role.pid == 0 ? std::string("-") : cat(role.pid)});
+  out += align_columns(rows);
   return out;
 }
 
@@ -78,19 +74,6 @@ Result<std::string> env(const Wanted& wanted) {
   return cat("export KUBECONFIG=", profile.kubeconfig_path(), "\nexport DOCKER_HOST=unix://", profile.docker_socket(), "\n");
 }
 
-int run(std::string_view command, Options& options, Wanted& wanted, Result<std::string> (*act)(const Wanted&),
-        const std::vector<std::string>& arguments) {
-  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
-  auto rest = options.parse(arguments);
-  if (!rest) return end_with(command, rest.error());
-  if (options.help_wanted()) return print_help(options);
-  if (!rest->empty()) return end_with(command, Error(Code::kInvalid, cat("unexpected argument ", go_quote(rest->front()))));
-  auto done = act(wanted);
-  if (!done) return end_with(command, done.error());
-  print(*done);
-  return 0;
-}
-
 }  // namespace
 
 int run_status(const std::vector<std::string>& arguments) {
@@ -98,21 +81,24 @@ int run_status(const std::vector<std::string>& arguments) {
   Options options("kobuk status", "Show where a cluster's parts are and how they are");
   options.text("output", 'o', "FORMAT", "json for scripts", &wanted.output);
   options.example("kobuk status -o json");
-  return run("kobuk status", options, wanted, status, arguments);
+  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+  return run_plain("kobuk status", options, arguments, [&] { return status(wanted); });
 }
 
 int run_kubeconfig(const std::vector<std::string>& arguments) {
   Wanted wanted;
   Options options("kobuk kubeconfig", "Print a kubeconfig for kubectl and other clients");
   options.example("kobuk kubeconfig > ~/.kube/config");
-  return run("kobuk kubeconfig", options, wanted, kubeconfig, arguments);
+  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+  return run_plain("kobuk kubeconfig", options, arguments, [&] { return kubeconfig(wanted); });
 }
 
 int run_env(const std::vector<std::string>& arguments) {
   Wanted wanted;
   Options options("kobuk env", "Print what points kubectl and docker to the cluster, for the shell to evaluate");
   options.example("eval \"$(kobuk env)\"");
-  return run("kobuk env", options, wanted, env, arguments);
+  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+  return run_plain("kobuk env", options, arguments, [&] { return env(wanted); });
 }
 
 }  // namespace kobuk::app

@@ -102,15 +102,10 @@ int run(std::string_view command, Options& options, Wanted& wanted, Result<std::
         const std::vector<std::string>& arguments) {
   options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
   options.flag("all", 0, "every cluster of this host", &wanted.all);
-  auto rest = options.parse(arguments);
-  if (!rest) return end_with(command, rest.error());
-  if (options.help_wanted()) return print_help(options);
-  if (!rest->empty()) return end_with(command, Error(Code::kInvalid, cat("unexpected argument ", go_quote(rest->front()))));
-  if (auto root = check_root(command); !root) return end_with(command, root.error());
-  auto done = act(wanted);
-  if (!done) return end_with(command, done.error());
-  print(*done);
-  return 0;
+  return run_plain(command, options, arguments, [&]() -> Result<std::string> {
+    KOBUK_CHECK(check_root(command));
+    return act(wanted);
+  });
 }
 
 }  // namespace

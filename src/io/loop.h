@@ -62,7 +62,7 @@ class Loop {
   WallTime now() const { return clock_->wall(); }
   MonoTime mono() const { return clock_->mono(); }
   const Clock& clock() const { return *clock_; }
-  struct Impl;  // Asio behind a wall: defined in loop.cc, used by io/*.cc only
+  struct Impl;  // epoll, timers and the pool: defined in loop.cc, used by io/*.cc only
   Impl& impl() { return *impl_; }
 
  private:

@@ -90,7 +90,8 @@ void RuntimeCache::put_sandbox(engine::PodSandboxStatus status) {
   list.insert(std::ranges::upper_bound(list, status, later), std::move(status));
 }
 
-std::string RuntimeCache::erase_container(const std::string& id) {
+template <class Status>
+std::string RuntimeCache::erase(const std::string& id, std::vector<Status> PodRuntime::*list) {
   auto owner = owner_.find(id);
   if (owner == owner_.end()) return {};
   std::string uid = owner->second;
@@ -98,23 +99,13 @@ std::string RuntimeCache::erase_container(const std::string& id) {
   answered_.erase(id);
   auto pod = pods_.find(uid);
   if (pod == pods_.end()) return uid;
-  std::erase_if(pod->second.containers, [&](auto& other) { return other.id == id; });
+  std::erase_if(pod->second.*list, [&](auto& other) { return other.id == id; });
   if (pod->second.empty()) pods_.erase(pod);
   return uid;
 }
 
-std::string RuntimeCache::erase_sandbox(const std::string& id) {
-  auto owner = owner_.find(id);
-  if (owner == owner_.end()) return {};
-  std::string uid = owner->second;
-  owner_.erase(owner);
-  answered_.erase(id);
-  auto pod = pods_.find(uid);
-  if (pod == pods_.end()) return uid;
-  std::erase_if(pod->second.sandboxes, [&](auto& other) { return other.id == id; });
-  if (pod->second.empty()) pods_.erase(pod);
-  return uid;
-}
+std::string RuntimeCache::erase_container(const std::string& id) { return erase(id, &PodRuntime::containers); }
+std::string RuntimeCache::erase_sandbox(const std::string& id) { return erase(id, &PodRuntime::sandboxes); }
 
 io::Task<Result<void>> RuntimeCache::load() {
   KOBUK_CO_TRY(auto sandboxes, co_await cri_->list_pod_sandboxes());

@@ -37,6 +37,8 @@ class RuntimeCache {
   std::vector<std::string> uids() const;
 
  private:
+  template <class Status>
+  std::string erase(const std::string& id, std::vector<Status> PodRuntime::*list);
   void put_container(engine::ContainerStatus status);
   void put_sandbox(engine::PodSandboxStatus status);
   std::string erase_container(const std::string& id);

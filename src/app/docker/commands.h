@@ -38,8 +38,6 @@ int run_exit_code(const Error& error);
 
 // Pulls with progress on standard output (nothing when quiet).
 Result<void> pull_image(Client& client, const std::string& reference, bool quiet);
-// Columns for people: rows of equal length, the first is the head.
-std::string align(const std::vector<std::vector<std::string>>& rows);
 // "3 minutes", "2 days", as docker's units package says it.
 std::string human_duration(int64_t seconds);
 

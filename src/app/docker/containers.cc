@@ -1,6 +1,7 @@
 // docker ps, logs, stop, rm.
 #include <algorithm>
 
+#include "app/columns.h"
 #include "app/command_end.h"
 #include "app/docker/commands.h"
 #include "base/clock.h"
@@ -38,19 +39,6 @@ Result<std::optional<std::vector<std::string>>> CommandLine::parse(const std::ve
   if (!options.help_wanted()) return std::move(rest);
   print_help(options);
   return std::nullopt;
-}
-
-std::string align(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows.empty() ? 0 : rows[0].size());
-  auto width = [](const std::string& s) { return static_cast<size_t>(std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xc0) != 0x80; })); };
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) cat_to(out, row[i], i + 1 < row.size() ? std::string(widths[i] + 3 - width(row[i]), ' ') : std::string("\n"));
-  }
-  return out;
 }
 
 std::string human_duration(int64_t seconds) {
@@ -91,7 +79,7 @@ Result<int> ps(const std::vector<std::string>& arguments) {
                     cat(human_duration(now - container["Created"].as_int()), " ago"), std::string(container["Status"].as_string()),
                     ports_text(container["Ports"]), join(names, ",")});
   }
-  if (!quiet) print(align(rows));
+  if (!quiet) print(align_columns(rows));
   return 0;
 }
 

@@ -1,6 +1,5 @@
 // docker pull, push, tag, images, import, load.
-#include <algorithm>
-
+#include "app/columns.h"
 #include "app/command_end.h"
 #include "app/docker/commands.h"
 #include "base/clock.h"
@@ -117,7 +116,7 @@ Result<int> images(const std::vector<std::string>& arguments) {
                       human_size(image["Size"].as_int())});
     }
   }
-  if (!quiet) print(align(rows));
+  if (!quiet) print(align_columns(rows));
   return 0;
 }
 

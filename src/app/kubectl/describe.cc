@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "api/table.h"
 #include "app/command_end.h"
 #include "app/kubectl/commands.h"
 #include "app/kubectl/describe.h"
@@ -27,14 +28,7 @@ void add_pairs(Description& out, std::string_view title, const Value& pairs, std
   if (first) out.line(title, "<none>");
 }
 
-std::string age(const Value& time) {
-  auto at = parse_rfc3339(time.as_string());
-  if (!at) return "<unknown>";
-  int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(system_clock().wall() - *at).count();
-  if (seconds < 120) return cat(std::max<int64_t>(seconds, 0), "s");
-  if (seconds < 7200) return cat(seconds / 60, "m");
-  return seconds < 172800 ? cat(seconds / 3600, "h") : cat(seconds / 86400, "d");
-}
+std::string age(const Value& time) { return api::age_since(time, system_clock().wall()); }
 
 Result<void> add_events(Session& session, const Value& object, Description& out) {
   KOBUK_TRY(const Resource* events, session.find_resource("events"));

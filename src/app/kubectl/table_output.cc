@@ -1,21 +1,13 @@
-#include <algorithm>
-
+#include "app/columns.h"
 #include "app/kubectl/output.h"
 #include "codec/json.h"
 
 namespace kobuk::app::kubectl {
 namespace {
 
-constexpr size_t kGap = 3;
-
 std::string cell_text(const codec::Value& cell) {
   if (cell.is_null()) return "<none>";
   return cell.is_string() ? std::string(cell.as_string()) : codec::to_json(cell);
-}
-
-// Width in columns, near enough: UTF-8 continuation bytes take none.
-size_t width_of(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string labels_text(const codec::Value& labels) {
@@ -27,23 +19,6 @@ std::string labels_text(const codec::Value& labels) {
 std::string upper(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-  return out;
-}
-
-std::string align(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      out += row[i];
-      if (i + 1 < row.size()) out.append(widths[i] + kGap - width_of(row[i]), ' ');
-    }
-    out += '\n';
-  }
   return out;
 }
 
@@ -70,7 +45,7 @@ std::string format_table(const codec::Value& table, const TableStyle& style) {
     if (style.show_labels) cells.push_back(labels_text(metadata["labels"]));
     rows.push_back(std::move(cells));
   }
-  return align(rows);
+  return align_columns(rows);
 }
 
 }  // namespace kobuk::app::kubectl

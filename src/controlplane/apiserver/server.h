@@ -26,7 +26,6 @@ struct KubeletAccess {
 
 struct ApiServerOptions {
   std::string service_cidr = "10.96.0.0/16";
-  std::string load_balancer_cidr;      // addresses for Services of type LoadBalancer are the controllers' work; informative
   uint16_t node_port_first = 30000, node_port_last = 32767;
   std::string advertise_address;       // "10.100.0.1": the endpoint of the Service "kubernetes"
   uint16_t secure_port = 6443;
