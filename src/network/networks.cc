@@ -74,6 +74,7 @@ class BridgedNetworks final : public Networks {
   Result<int> mtu_of(const BridgeSpec& spec);
   Result<void> raise_bridge(const BridgeSpec& spec);
   Result<void> set_address(const BridgeSpec& spec, const sys::Link& link);
+  Result<void> close_ipv6(const std::string& interface);
   Result<void> remove_strangers(const std::vector<sys::Link>& links);
   Result<void> recover_attachments(const std::vector<sys::Link>& links);
   void open_firewall(const std::string& interface);
@@ -256,6 +257,16 @@ Result<void> BridgedNetworks::set_address(const BridgeSpec& spec, const sys::Lin
   return host_->links().add_address(link.name, gateway, subnet.prefix);
 }
 
+// Before the bridge comes up: nothing is offered over IPv6, and what a container says there is not for the host to hear.
+// Left as it is by default, the host takes a container that advertises itself for its IPv6 router (CVE-2020-13401).
+Result<void> BridgedNetworks::close_ipv6(const std::string& interface) {
+  for (auto [file, value] : {std::pair{"accept_ra", "0"}, std::pair{"disable_ipv6", "1"}}) {
+    std::string name = cat("net/ipv6/conf/", interface, "/", file);
+    if (host_->has_setting(name)) KOBUK_CHECK(host_->set_setting(name, value));
+  }
+  return {};
+}
+
 // Makes the interface what the spec says, whatever is there.
 Result<void> BridgedNetworks::raise_bridge(const BridgeSpec& spec) {
   std::string name = interface_of(spec.name);
@@ -272,6 +283,7 @@ Result<void> BridgedNetworks::raise_bridge(const BridgeSpec& spec) {
   }
   KOBUK_CHECK(links.set_alias(name, alias(spec.name)));
   KOBUK_CHECK(set_address(spec, *found));
+  KOBUK_CHECK(close_ipv6(name));
   KOBUK_CHECK(links.set_up(name));
   // Local clients of a published port or a NodePort come from 127.0.0.1 until they are masqueraded.
   KOBUK_CHECK(host_->set_setting(cat("net/ipv4/conf/", name, "/route_localnet"), "1"));

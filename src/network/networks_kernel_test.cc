@@ -242,6 +242,23 @@ TEST_F(NetworksKernel, UdpClientsFollowTheContainer) {
   EXPECT_EQ(asker.ask(), "two 192.168.50.2");
 }
 
+// A container could make itself the host's IPv6 router otherwise (CVE-2020-13401).
+TEST_F(NetworksKernel, BridgesHaveNoIpv6) {
+  if (!sys::exists("/proc/sys/net/ipv6")) GTEST_SKIP() << "needs a kernel with IPv6";
+  std::string conf = cat("/proc/sys/net/ipv6/conf/", bridge_interface("test", "bridge"));
+  auto closed = [&conf] {
+    EXPECT_EQ(sys::read_file(cat(conf, "/accept_ra")).value_or("?"), "0\n");
+    EXPECT_EQ(sys::read_file(cat(conf, "/disable_ipv6")).value_or("?"), "1\n");
+  };
+  ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+  closed();
+  EXPECT_THAT(run(cat("ip -6 addr show dev ", bridge_interface("test", "bridge"))), Not(HasSubstr("inet6")));
+  ASSERT_TRUE(sys::write_existing(cat(conf, "/disable_ipv6"), "0"));
+  ASSERT_TRUE(sys::write_existing(cat(conf, "/accept_ra"), "1"));
+  networks_ = open("test");  // one that an earlier daemon made
+  closed();
+}
+
 TEST_F(NetworksKernel, RepairsATableThatSomebodyFlushed) {
   ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
   run("nft flush ruleset");
