@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/log.h"
 #include "network/host.h"
@@ -17,6 +18,7 @@ using sys::nft::Table;
 
 constexpr int kDefaultMtu = 1500;
 constexpr size_t kMaxProfile = 64;
+constexpr std::string_view kEveryAddress = "0.0.0.0";
 constexpr std::string_view kIptablesForward = "ip filter FORWARD";
 
 // As Docker derives it from the address, so that an address that is given out again keeps its entry in neighbours'
@@ -436,23 +438,33 @@ io::Task<Result<Attachment>> BridgedNetworks::attach(AttachRequest request) {
   co_return fail(std::move(attached).error().context("attach ", request.container, " to network ", request.network));
 }
 
-// A UDP client's packets go where its first one went: to nobody before, or to a container that ended.
+// A UDP client's packets go where its first one went: to nobody before, or to a container that ended. Only what was sent
+// to where the port is published is looked at: others may use the same number for something else.
 void BridgedNetworks::forget_datagrams(const Attachment& attachment, bool attached) {
-  std::string address = sys::nft::ipv4_bytes(attachment.address);
-  std::vector<PortMapping> ports;
-  for (const PortMapping& port : attachment.ports)
-    if (port.protocol == Protocol::kUdp) ports.push_back(port);
-  if (ports.empty()) return;
+  std::set<std::pair<std::string, uint16_t>> published;  // of one address
+  std::set<uint16_t> everywhere;
+  for (const PortMapping& port : attachment.ports) {
+    if (port.protocol != Protocol::kUdp) continue;
+    if (shown_host(port) == kEveryAddress) everywhere.insert(port.host_port);
+    else published.emplace(sys::nft::ipv4_bytes(port.host_ip), port.host_port);
+  }
+  if (published.empty() && everywhere.empty()) return;
+  std::set<std::string> own;
+  auto addresses = host_->links().addresses();
+  if (addresses)
+    for (const sys::LinkAddress& each : *addresses) own.insert(sys::nft::ipv4_bytes(each.address));
+  auto to_this_host = [&own](const std::string& address) { return address.starts_with('\x7f') || own.contains(address); };
+  const std::string address = sys::nft::ipv4_bytes(attachment.address);
   auto stale = [&](const sys::TrackedConnection& connection) {
-    bool ours = connection.answering == address;
-    return ours != attached && std::ranges::any_of(ports, [&](const PortMapping& port) {
-             return port.host_port == connection.destination_port;
-           });
+    if ((connection.answering == address) == attached) return false;
+    if (published.contains({connection.destination, connection.destination_port})) return true;
+    return everywhere.contains(connection.destination_port) && to_this_host(connection.destination);
   };
   auto forgotten = host_->forget_connections(protocol_number(Protocol::kUdp), stale);
-  if (!forgotten)
-    log::warn("UDP clients of a published port may go on to a former container until they pause",
-              {{"container", attachment.container}, {"error", forgotten.error().message()}});
+  if (addresses && forgotten) return;
+  log::warn("UDP clients of a published port may go on to a former container until they pause",
+            {{"container", attachment.container},
+             {"error", addresses ? forgotten.error().message() : addresses.error().message()}});
 }
 
 Result<void> BridgedNetworks::detach_now(const std::string& network, const std::string& container) {

@@ -1,6 +1,7 @@
 // Networks on the real kernel, in namespaces of the test's own. Needs root.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "io/loop.h"
@@ -8,6 +9,8 @@
 #include "network/networks.h"
 #include "network/testing/playground.h"
 #include "sys/file.h"
+#include "sys/netlink_conntrack.h"
+#include "sys/nft.h"
 
 namespace kobuk::network {
 namespace {
@@ -240,6 +243,31 @@ TEST_F(NetworksKernel, UdpClientsFollowTheContainer) {
   detach("bridge", "first");
   attached(second, "bridge", "second", {{"", 5353, 53, Protocol::kUdp}});
   EXPECT_EQ(asker.ask(), "two 192.168.50.2");
+}
+
+// A UDP conversation of others that happens to use the number of a published port goes on undisturbed.
+TEST_F(NetworksKernel, PublishingForgetsOnlyWhatWentToThisHost) {
+  ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+  Namespace client = Namespace::make(), web = Namespace::make();
+  auto outside = testing::add_other_host(2);
+  ASSERT_TRUE(outside);
+  attached(client, "bridge", "client");
+  Server far(&*outside, "0.0.0.0", 5353, "far", Transport::kUdp);
+  ASSERT_EQ(ask(&client, "192.168.50.2", 5353, Transport::kUdp), "far 192.168.50.1");
+  auto followed = [] {
+    size_t out = 0;
+    auto listed = sys::forget_connections(IPPROTO_UDP, [&out](const sys::TrackedConnection& connection) {
+      if (connection.destination == sys::nft::ipv4_bytes("192.168.50.2")) ++out;
+      return false;
+    });
+    EXPECT_TRUE(listed);
+    return out;
+  };
+  ASSERT_EQ(followed(), 1u);
+  attached(web, "bridge", "web", {{"", 5353, 53, Protocol::kUdp}});
+  EXPECT_EQ(followed(), 1u);
+  detach("bridge", "web");
+  EXPECT_EQ(followed(), 1u);
 }
 
 // A container could make itself the host's IPv6 router otherwise (CVE-2020-13401).
