@@ -161,6 +161,19 @@ TEST_F(Lifecycle, ASilentNodeLosesItsPods) {
   EXPECT_TRUE(cluster.has_event("TaintManagerEviction", "Marking for deletion Pod default/web-"));
 }
 
+TEST_F(Lifecycle, NobodyIsEvictedWhenNoNodeAnswers) {
+  ASSERT_TRUE(cluster.create(deployment_yaml("web", 1)));
+  ASSERT_TRUE(cluster.until([&] { return cluster.ready_pods("web") == 1; }));
+  std::string name = cluster.pods("web")[0]->metadata.name;
+  cluster.silent_nodes = {"n1"};
+  cluster.advance(500s);
+  EXPECT_EQ(taints("n1"), "unreachable:NoSchedule ");
+  EXPECT_EQ(cluster.pods("web")[0]->metadata.name, name);
+  cluster.add_node("n2");
+  cluster.advance(1s);
+  EXPECT_EQ(taints("n1"), "unreachable:NoSchedule unreachable:NoExecute ") << "it is n1 alone";
+}
+
 TEST_F(Lifecycle, PodsOfADeletedNodeGo) {
   ASSERT_TRUE(cluster.create(deployment_yaml("web", 1)));
   ASSERT_TRUE(cluster.until([&] { return cluster.ready_pods("web") == 1; }));

@@ -66,7 +66,7 @@ void mark_unknown(Node& node, const std::string& now) {
   }
 }
 
-std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now) {
+std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now, bool disrupted) {
   std::vector<NodeTaint> out;
   std::copy_if(node.spec.taints.begin(), node.spec.taints.end(), std::back_inserter(out), [](const NodeTaint& taint) { return !is_ours(taint); });
   const auto* ready = find_condition(node, "Ready");
@@ -75,7 +75,7 @@ std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now) {
     if (ready != nullptr) add(out, node, kNotReady, "NoExecute", now);
   } else if (ready->status == "Unknown") {
     add(out, node, kUnreachable, "NoSchedule", now);
-    add(out, node, kUnreachable, "NoExecute", now);
+    if (!disrupted) add(out, node, kUnreachable, "NoExecute", now);
   }
   for (const auto& [type, key] : kByCondition) {
     const auto* condition = find_condition(node, type);

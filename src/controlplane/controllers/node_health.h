@@ -18,8 +18,9 @@ const api::core::v1::NodeCondition* find_condition(const Node& node, std::string
 // Ready, MemoryPressure, DiskPressure and PIDPressure become Unknown: the kubelet is silent. What it said last stays as
 // lastHeartbeatTime.
 void mark_unknown(Node& node, const std::string& now);
-// The taints that the node should have: those of others, and ours by its conditions and spec.unschedulable.
-std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now);
+// The taints that the node should have: those of others, and ours by its conditions and spec.unschedulable. `disrupted`: no
+// node answers at all, so it is more likely that we are cut off, and nobody is to be evicted.
+std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now, bool disrupted);
 // How long the pod stays on the node, counted from when the first NoExecute taint that it tolerates for a time was set;
 // zero: it must go now; nothing: it may stay.
 std::optional<Duration> eviction_in(const Pod& pod, const Node& node, WallTime now);

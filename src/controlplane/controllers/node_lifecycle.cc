@@ -26,6 +26,11 @@ bool same_health(const Node& a, const Node& b) {
   return true;
 }
 
+bool is_silent(const Node& node) {
+  const auto* ready = find_condition(node, "Ready");
+  return ready != nullptr && ready->status == "Unknown";
+}
+
 std::string heartbeat_of(const Node& node) {
   const auto* ready = find_condition(node, "Ready");
   return ready == nullptr ? "" : ready->last_heartbeat_time;
@@ -39,14 +44,22 @@ NodeLifecycleController::NodeLifecycleController(ControllerContext& context)
       leases_(context.caches.of<Lease>()),
       pods_by_node_(context.caches.of<Pod>().index([](const Pod& pod) { return api::Keys{pod.spec.node_name}; })) {
   leases_.on_change([this](const api::Cache<Lease>::Change& change) { lease_changed(change); });
-  nodes_.on_change([this](const api::Cache<Node>::Change& change) {
-    if (!change.after) {
-      heard_.erase(change.key);
-      return;
-    }
-    if (!change.before || heartbeat_of(*change.before) != heartbeat_of(*change.after)) heard_[change.key] = context_.loop.mono();
-    if (!change.before || !same_health(*change.before, *change.after)) queue_.add(change.key);
-  });
+  nodes_.on_change([this](const api::Cache<Node>::Change& change) { node_changed(change); });
+}
+
+void NodeLifecycleController::node_changed(const api::Cache<Node>::Change& change) {
+  silent_ -= change.before && is_silent(*change.before);
+  silent_ += change.after && is_silent(*change.after);
+  if (disrupted() != was_disrupted_) {  // all nodes are judged anew
+    was_disrupted_ = disrupted();
+    for (const auto& [name, node] : nodes_.objects()) queue_.add(name);
+  }
+  if (!change.after) {
+    heard_.erase(change.key);
+    return;
+  }
+  if (!change.before || heartbeat_of(*change.before) != heartbeat_of(*change.after)) heard_[change.key] = context_.loop.mono();
+  if (!change.before || !same_health(*change.before, *change.after)) queue_.add(change.key);
 }
 
 void NodeLifecycleController::lease_changed(const api::Cache<Lease>::Change& change) {
@@ -108,7 +121,7 @@ io::Task<Result<void>> NodeLifecycleController::mark_pods_not_ready(std::string 
 
 io::Task<Result<void>> NodeLifecycleController::write_taints(NodePointer node) {
   Node after = *node;
-  after.spec.taints = wanted_taints(*node, now());
+  after.spec.taints = wanted_taints(*node, now(), disrupted());
   std::string patch = api::merge_patch_of(*node, after);
   if (patch.empty()) co_return Result<void>();
   // The list is replaced as a whole: not over a change that we have not seen.

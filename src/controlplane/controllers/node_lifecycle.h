@@ -24,12 +24,16 @@ class NodeLifecycleController final : public Controller {
   io::Task<Result<void>> mark_silent(NodePointer node);
   io::Task<Result<void>> mark_pods_not_ready(std::string node);
   io::Task<Result<void>> write_taints(NodePointer node);
+  void node_changed(const api::Cache<Node>::Change& change);
+  bool disrupted() const { return silent_ > 0 && silent_ == nodes_.objects().size(); }
   void lease_changed(const api::Cache<Lease>::Change& change);
   api::Cache<Node>& nodes_;
   api::Cache<Lease>& leases_;
   api::Index<Pod>& pods_by_node_;
   // When this process last heard of the node: no other clock than ours is trusted.
   std::map<std::string, MonoTime, std::less<>> heard_;
+  size_t silent_ = 0;  // nodes whose Ready is Unknown
+  bool was_disrupted_ = false;
 };
 
 // Keys are pods.

@@ -59,6 +59,15 @@ TEST_F(Workloads, RunsADeployment) {
   ASSERT_TRUE(cluster.until([&] { return cluster.has_event("Scheduled", "Successfully assigned default/web-"); }));
 }
 
+TEST_F(Workloads, RestsWhenAllIsDone) {
+  ASSERT_TRUE(cluster.create(deployment_yaml("web", 3)));
+  ASSERT_TRUE(cluster.until([&] { return complete("web") && progress("web") == "NewReplicaSetAvailable"; }));
+  cluster.advance(5s);
+  int before = cluster.control_requests;
+  cluster.advance(300s);
+  EXPECT_EQ(cluster.control_requests, before);
+}
+
 TEST_F(Workloads, ReplacesAPodThatIsDeleted) {
   ASSERT_TRUE(cluster.create(deployment_yaml("web", 2)));
   ASSERT_TRUE(cluster.until([&] { return complete("web"); }));

@@ -23,6 +23,23 @@ std::unique_ptr<io::http::Transport> transport(io::Loop& loop, ApiServer& server
   return io::http::make_in_process_transport(loop, server, std::move(user), {"system:masters"});
 }
 
+class Counting final : public io::http::Transport {
+ public:
+  Counting(std::unique_ptr<io::http::Transport> inner, int* count) : inner_(std::move(inner)), count_(count) {}
+  io::Task<Result<io::http::Response>> send(io::http::Request request) override {
+    ++*count_;
+    return inner_->send(std::move(request));
+  }
+
+ private:
+  std::unique_ptr<io::http::Transport> inner_;
+  int* count_;
+};
+
+std::unique_ptr<io::http::Transport> counted(std::unique_ptr<io::http::Transport> inner, int* count) {
+  return std::make_unique<Counting>(std::move(inner), count);
+}
+
 std::unique_ptr<ApiServer> started(io::Loop& loop, store::Store& store) {
   auto server = std::make_unique<ApiServer>(loop, store, ApiServerOptions{.advertise_address = "10.100.0.1"});
   if (auto result = loop.run_until_done(server->start()); !result) std::abort();  // nothing can be tested then
@@ -42,8 +59,8 @@ TestCluster::TestCluster(ClusterParts parts)
       store(store::make_memory_store(loop)),
       server(started(loop, *store)),
       client(transport(loop, *server, "kubernetes-admin")),
-      controllers_client_(transport(loop, *server, "system:kube-controller-manager"), "kube-controller-manager"),
-      scheduler_client_(transport(loop, *server, "system:kube-scheduler"), "kube-scheduler"),
+      controllers_client_(counted(transport(loop, *server, "system:kube-controller-manager"), &control_requests), "kube-controller-manager"),
+      scheduler_client_(counted(transport(loop, *server, "system:kube-scheduler"), &control_requests), "kube-scheduler"),
       caches_(loop, client),
       tasks_(std::make_unique<io::TaskGroup>(loop)) {
   caches_.of<Pod>().on_change([this](const api::Cache<Pod>::Change& change) { follow_pods(change); });

@@ -64,6 +64,7 @@ class TestCluster {
   int ready_pods(std::string_view app);
   bool has_event(std::string_view reason, std::string_view message);
 
+  int control_requests = 0;  // that controllers and scheduler have sent
   std::set<std::string> broken_images;  // pods of these never become ready
   int most_pods = 0, least_ready = 0;   // of label app=watched, since reset_bounds()
   void reset_bounds();
