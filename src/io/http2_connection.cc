@@ -98,6 +98,7 @@ struct Http2Callbacks {
     stream->id = frame->hd.stream_id;
     nghttp2_session_set_stream_user_data(session, stream->id, stream.get());
     on.begin_stream(stream);
+    on.opened_ = stream->id;
     return 0;
   }
 
@@ -294,7 +295,7 @@ Http2Connection::Http2Connection(Loop& loop, std::unique_ptr<Stream> stream, Rol
 
 Http2Connection::~Http2Connection() {
   writer_ = nullptr;
-  for (Loop::TimerId timer : {idle_timer_, stall_timer_, ping_timer_}) loop_.cancel_timer(timer);
+  for (Loop::TimerId timer : {idle_timer_, stall_timer_, ping_timer_, head_timer_}) loop_.cancel_timer(timer);
   for (auto& [id, stream] : streams_) {
     stream->connection = nullptr;
     stream->closed = true;
@@ -330,6 +331,7 @@ bool Http2Connection::feed(std::string_view bytes) {
   auto used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   if (used == NGHTTP2_ERR_FLOODED) log::warn("http2: a peer floods, the connection is closed");
   report_closed();
+  watch_head();
   return used >= 0 && static_cast<size_t>(used) == bytes.size();
 }
 
@@ -513,6 +515,24 @@ void Http2Connection::consumed(Http2Stream& stream) {
   wake();
 }
 
+// A header that has begun holds up the whole connection (RFC 9113 §4.3), and nobody knows yet who its client is: unlike
+// a stream that is being answered, it does not keep the connection open for long.
+void Http2Connection::watch_head() {
+  auto found = streams_.find(opened_);
+  bool open = found != streams_.end() && !found->second->head_received && limits_.head_timeout > Duration{0};
+  int32_t wanted = open ? opened_ : 0;
+  if (wanted == watched_) return;
+  loop_.cancel_timer(std::exchange(head_timer_, 0));
+  watched_ = wanted;
+  if (open) head_timer_ = loop_.start_timer(limits_.head_timeout, [this] { give_up(); });
+}
+
+void Http2Connection::give_up() {
+  nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
+  going_away_ = true;
+  wake();
+}
+
 void Http2Connection::arm_idle(Duration after) {
   if (after > Duration{0} && !ended_) idle_timer_ = loop_.start_timer(after, [this] { on_idle(); });
 }
@@ -521,9 +541,7 @@ void Http2Connection::on_idle() {
   if (!streams_.empty()) return;  // armed again when the last has ended
   auto quiet = loop_.mono() - idle_since_;
   if (idle_since_ != MonoTime{} && quiet < limits_.idle_timeout) return arm_idle(limits_.idle_timeout - quiet);
-  nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-  going_away_ = true;
-  wake();
+  give_up();
 }
 
 void Http2Connection::arm_stall() {

@@ -57,6 +57,7 @@ struct Http2Limits {
   size_t max_header_bytes = 64 << 10;
   uint32_t max_streams = 250;  // that the peer may have open
   Duration first_timeout{0};   // until the first stream; zeroes: none
+  Duration head_timeout{0};    // from a request's first header frame to its last
   Duration idle_timeout{0};    // without streams
   Duration stall_timeout{0};   // a stream whose output does not move
   Duration ping_interval{0};   // asks a silent peer, while streams are open, whether it is there
@@ -104,9 +105,11 @@ class Http2Connection {
   void mark_closed(const Http2StreamPtr& stream, uint32_t code);
   void report_closed();
   void count_failure(double weight);
+  void watch_head();
   void arm_idle(Duration after);
   void arm_stall();
   void arm_ping();
+  void give_up();
   void on_idle();
   void on_stall();
   void on_ping();
@@ -124,7 +127,8 @@ class Http2Connection {
   MonoTime idle_since_{};
   double failures_ = 0;  // streams that went wrong lately
   MonoTime failures_at_{};
-  Loop::TimerId idle_timer_ = 0, stall_timer_ = 0, ping_timer_ = 0;
+  int32_t opened_ = 0, watched_ = 0;  // streams: the last that the peer has begun; whose head is overdue at head_timer_
+  Loop::TimerId idle_timer_ = 0, stall_timer_ = 0, ping_timer_ = 0, head_timer_ = 0;
   std::unique_ptr<TaskGroup> writer_;
 };
 

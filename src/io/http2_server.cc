@@ -36,6 +36,7 @@ class ServerConnection final : public Http2Connection {
     return {.max_header_bytes = limits.max_header_bytes,
             .max_streams = static_cast<uint32_t>(limits.max_streams),
             .first_timeout = limits.header_timeout,
+            .head_timeout = limits.header_timeout,
             .idle_timeout = limits.idle_timeout,
             .stall_timeout = limits.write_timeout};
   }

@@ -139,6 +139,16 @@ TEST_F(Http2Server, FloodsEndTheConnection) {
   EXPECT_LE(handler.calls, 1);
 }
 
+TEST_F(Http2Server, AHeaderThatDoesNotEndEndsTheConnection) {
+  serve({.header_timeout = 100ms});
+  std::string only_a_head = frame(kHeaders, 5, 1, std::string(100, ' ')).substr(0, 9);
+  EXPECT_EQ(goaway_code(answer(hello() + only_a_head)), 0);
+  EXPECT_EQ(goaway_code(answer(hello() + frame(kHeaders, 1, 1, "\x82\x84\x86"))), 0) << "no END_HEADERS";
+  EXPECT_EQ(handler.calls, 0);
+  EXPECT_EQ(goaway_code(answer(hello() + get(1) + frame(kHeaders, 1, 3, "\x82\x84\x86"))), 0) << "after a good one";
+  EXPECT_EQ(handler.calls, 1);
+}
+
 TEST_F(Http2Server, WhatIsNoHttp2IsRefused) {
   serve({});
   EXPECT_EQ(goaway_code(answer(hello() + frame(kData, 0, 1, "x"))), 1) << "DATA on an idle stream";
