@@ -74,8 +74,7 @@ void PodWorker::begin_pull(const core::Container& container, Start& start) {
 }
 
 void PodWorker::finish_pull(const core::Container& container, Start& start) {
-  std::shared_ptr<ImagePull> pull = std::move(start.pull);
-  start.pull = nullptr;
+  PullWait pull = std::move(start.pull);
   if (pull->result) {
     std::string took = duration_text(pull->ended - pull->begun);
     start.image_id = *pull->result;

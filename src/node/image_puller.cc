@@ -56,8 +56,7 @@ bool tag_text(std::string_view tag) {
 
 }  // namespace
 
-std::shared_ptr<ImagePull> ImagePuller::pull(const std::string& image, const std::string& credentials,
-                                             std::function<void()> on_done) {
+PullWait ImagePuller::pull(const std::string& image, const std::string& credentials, std::function<void()> on_done) {
   std::string key = cat(image, "\n", credentials);
   std::shared_ptr<ImagePull>& slot = running_[key];
   if (!slot) {
@@ -65,8 +64,8 @@ std::shared_ptr<ImagePull> ImagePuller::pull(const std::string& image, const std
     slot->begun = loop_->mono();
     tasks_.spawn(run(slot, image, credentials));
   }
-  slot->waiting.push_back(std::move(on_done));
-  return slot;
+  slot->waiting[++last_wait_] = std::move(on_done);
+  return {slot, last_wait_};
 }
 
 io::Task<void> ImagePuller::run(std::shared_ptr<ImagePull> pull, std::string image, std::string credentials) {
@@ -74,8 +73,10 @@ io::Task<void> ImagePuller::run(std::shared_ptr<ImagePull> pull, std::string ima
   pull->ended = loop_->mono();
   pull->done = true;
   running_.erase(cat(image, "\n", credentials));
-  auto waiting = std::move(pull->waiting);
-  for (auto& on_done : waiting) on_done();
+  while (!pull->waiting.empty()) {  // one that is called may withdraw others
+    auto next = pull->waiting.extract(pull->waiting.begin());
+    next.mapped()();
+  }
 }
 
 std::string registry_of(std::string_view image) {

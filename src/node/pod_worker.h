@@ -39,7 +39,7 @@ class PodWorker {
 
  private:
   struct Start {  // of one container, between attempts
-    std::shared_ptr<ImagePull> pull;
+    PullWait pull;
     std::string image_id;           // pulled for the next attempt
     bool pull_failed = false;
     WallTime failed_at{};           // of the last pull

@@ -1,0 +1,36 @@
+// The kubelet when something else fails, is slow, or is asked for what this node does not do.
+#include "node/image_puller.h"
+#include "node/testing/kubelet_fixture.h"
+
+namespace kobuk::node {
+namespace {
+
+class KubeletFaults : public KubeletTest {
+ protected:
+  std::string waiting(const char* member = "reason") { return field(kWeb, {"status", "containerStatuses", "0", "state", "waiting", member}); }
+  size_t writes(const std::string& path, size_t since = 0) {
+    return static_cast<size_t>(std::count_if(api.requests.begin() + static_cast<ptrdiff_t>(since), api.requests.end(),
+                                             [&](auto& request) { return request.starts_with(cat("PATCH ", path)); }));
+  }
+};
+
+TEST_F(KubeletFaults, APodThatGoesDuringAPullIsNotToldOfItsEnd) {
+  cri.pull_time = 60s;
+  cri.registry["slow:1"] = "sha256:slow";
+  api.create(pod_yaml("  containers: [{name: app, image: 'slow:1'}]\n"));
+  ASSERT_TRUE(until([&] { return cri.count("pull slow:1") == 1; }));
+  api.remove(kWeb, 0);
+  ASSERT_TRUE(pass_until(5s, [&] { return cri.sandboxes().empty() && !sys::exists(root + "/node/pods/u-web"); }));
+  pass(60s);
+  // The same without a pod around it.
+  ImagePuller puller(loop, cri);
+  int told = 0;
+  { auto left = puller.pull("slow:1", "", [&] { told += 100; }); }
+  auto stays = puller.pull("slow:1", "", [&] { ++told; });
+  pass(61s);
+  EXPECT_TRUE(stays->done);
+  EXPECT_EQ(told, 1);
+}
+
+}  // namespace
+}  // namespace kobuk::node
