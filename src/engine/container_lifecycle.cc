@@ -262,12 +262,7 @@ io::Task<bool> Core::wait_exit(EntryPtr entry, uint64_t exits, Duration limit) {
 }
 
 io::Task<Result<void>> Core::stop(EntryPtr entry, std::optional<int> signal, std::optional<Duration> timeout) {
-  int number = SIGTERM;
-  if (signal) {
-    number = *signal;
-  } else if (!entry->record.stop_signal.empty()) {
-    KOBUK_CO_TRY(number, parse_signal(entry->record.stop_signal));
-  }
+  int number = signal.value_or(stop_signal(entry->record.stop_signal));
   entry->status.stopped_by_user = true;
   if (!entry->running()) {
     // One that is being started is stopped once it runs.
@@ -305,10 +300,7 @@ io::Task<Result<void>> Core::stop(EntryPtr entry, std::optional<int> signal, std
 io::Task<Result<void>> Core::kill(EntryPtr entry, int signal) {
   auto container = running(entry);
   if (!container) co_return fail(std::move(container).error().context("Cannot kill container: ", entry->record.id));
-  bool stops = signal == SIGKILL;
-  if (!entry->record.stop_signal.empty()) stops = stops || parse_signal(entry->record.stop_signal).value_or(SIGTERM) == signal;
-  if (entry->record.stop_signal.empty()) stops = stops || signal == SIGTERM;
-  if (stops) {
+  if (signal == SIGKILL || signal == stop_signal(entry->record.stop_signal)) {
     entry->status.stopped_by_user = true;
     save_status(*entry);
   }

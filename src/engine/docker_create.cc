@@ -389,8 +389,9 @@ Result<void> set_process(const Value& config, const image::ImageInfo& image, Con
   if (out.hostname.size() > 64) return fail(Code::kInvalid, "invalid hostname: it is longer than 64 characters");
   out.labels = image.config.labels;
   for (auto& [key, value] : text_map(config["Labels"])) out.labels[key] = value;
-  out.stop_signal = config["StopSignal"].as_string().empty() ? image.config.stop_signal : std::string(config["StopSignal"].as_string());
+  out.stop_signal = config["StopSignal"].as_string();
   if (!out.stop_signal.empty()) KOBUK_CHECK(parse_signal(out.stop_signal));
+  if (out.stop_signal.empty()) out.stop_signal = image.config.stop_signal;
   if (config["StopTimeout"].is_int()) out.stop_timeout = config["StopTimeout"].as_int();
   set_health(config, image.config, out);
   return {};

@@ -27,12 +27,14 @@ struct SignalName {
   int number;
 };
 constexpr SignalName kSignals[] = {
-    {"HUP", SIGHUP},   {"INT", SIGINT},       {"QUIT", SIGQUIT}, {"ILL", SIGILL},   {"TRAP", SIGTRAP}, {"ABRT", SIGABRT},
+    {"HUP", SIGHUP},   {"INT", SIGINT},       {"QUIT", SIGQUIT}, {"ILL", SIGILL},   {"TRAP", SIGTRAP}, {"ABRT", SIGABRT}, {"IOT", SIGIOT},
     {"BUS", SIGBUS},   {"FPE", SIGFPE},       {"KILL", SIGKILL}, {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"USR2", SIGUSR2},
-    {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},     {"TERM", SIGTERM}, {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"STOP", SIGSTOP},
+    {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},     {"TERM", SIGTERM}, {"STKFLT", SIGSTKFLT}, {"CHLD", SIGCHLD}, {"CLD", SIGCHLD},
+    {"CONT", SIGCONT}, {"STOP", SIGSTOP},
     {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU}, {"URG", SIGURG},   {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
-    {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH}, {"IO", SIGIO},   {"PWR", SIGPWR},   {"SYS", SIGSYS}};
-constexpr int kLastSignal = 64;
+    {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH}, {"IO", SIGIO}, {"POLL", SIGPOLL},
+    {"PWR", SIGPWR},   {"SYS", SIGSYS},       {"UNUSED", SIGSYS}, {"RTMIN", 34},    {"RTMAX", 64}};
+constexpr int kFirstRealTime = 34, kLastSignal = 64;  // libc keeps 32 and 33 for itself
 
 bool word_character(char c, bool first) {
   bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -75,9 +77,11 @@ Result<int> parse_signal(std::string_view text) {
   for (std::string_view base : {"RTMIN+", "RTMAX-"}) {
     if (name.size() <= base.size() || !equals_ignore_case(name.substr(0, base.size()), base)) continue;
     auto offset = parse_uint(name.substr(base.size()));
-    if (offset && *offset <= 30) return base == "RTMIN+" ? 34 + static_cast<int>(*offset) : kLastSignal - static_cast<int>(*offset);
+    if (offset && *offset <= 30) return base == "RTMIN+" ? kFirstRealTime + static_cast<int>(*offset) : kLastSignal - static_cast<int>(*offset);
   }
   return fail(Code::kInvalid, "invalid signal: ", text);
 }
+
+int stop_signal(std::string_view text) { return parse_signal(text).value_or(SIGTERM); }
 
 }  // namespace kobuk::engine

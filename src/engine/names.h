@@ -15,5 +15,7 @@ std::string short_id(std::string_view id);  // the first 12
 Result<void> check_name(std::string_view name, std::string_view what);
 // "SIGTERM", "term", "15" → 15; kInvalid "invalid signal: x".
 Result<int> parse_signal(std::string_view text);
+// What ends a container: SIGTERM where its image names none, or one that does not exist.
+int stop_signal(std::string_view text);
 
 }  // namespace kobuk::engine

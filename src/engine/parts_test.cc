@@ -1,6 +1,8 @@
 // Names, signals, filters, events, JSON as it goes, frames and detaching keys.
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "codec/json.h"
 #include "engine/docker_hijack.h"
 #include "engine/events.h"
@@ -28,7 +30,14 @@ TEST(Names, SignalsByNameAndNumber) {
   EXPECT_EQ(parse_signal("kill").value_or(0), 9);
   EXPECT_EQ(parse_signal("1").value_or(0), 1);
   EXPECT_EQ(parse_signal("SIGRTMIN+3").value_or(0), 37);
-  for (const char* bad : {"", "0", "65", "SIGNOPE", "-9", "RTMIN+99"}) EXPECT_FALSE(parse_signal(bad)) << bad;
+  std::pair<const char*, int> rare[] = {{"SIGIOT", SIGABRT}, {"SIGSTKFLT", 16}, {"SIGCLD", SIGCHLD}, {"poll", SIGIO},
+                                        {"SIGRTMIN", 34},    {"SIGRTMAX", 64},  {"SIGRTMAX-14", 50}};
+  for (auto [name, number] : rare) EXPECT_EQ(parse_signal(name).value_or(0), number) << name;
+  for (const char* bad : {"", "0", "65", "SIGNOPE", "-9", "RTMIN+99"}) {
+    EXPECT_FALSE(parse_signal(bad)) << bad;
+    EXPECT_EQ(stop_signal(bad), SIGTERM) << bad;
+  }
+  EXPECT_EQ(stop_signal("SIGQUIT"), SIGQUIT);
 }
 
 TEST(FiltersTest, BothForms) {

@@ -32,5 +32,17 @@ TEST_F(KubeletFaults, APodThatGoesDuringAPullIsNotToldOfItsEnd) {
   EXPECT_EQ(told, 1);
 }
 
+TEST_F(KubeletFaults, AContainerThatTheEngineDoesNotStopIsTriedAgainInPeace) {
+  cri.scripts["app"].stop_error = "invalid signal: SIGNOPE";
+  api.create(pod_yaml(kSimple));
+  ASSERT_TRUE(until([&] { return condition("Ready") == "True"; }));
+  api.remove(kWeb, 30);
+  pass(10s);
+  EXPECT_LE(cri.count("stop web/app"), 6u);
+  cri.scripts["app"].stop_error.clear();
+  ASSERT_TRUE(pass_until(5s, [&] { return api.get(kWeb).root.is_null() && cri.containers_left() == 0; }));
+  EXPECT_EQ(event_count("Killing"), 1u);
+}
+
 }  // namespace
 }  // namespace kobuk::node

@@ -21,11 +21,14 @@ bool PodWorker::ending() const {
          (wanted_ && is_terminal(wanted_->phase));
 }
 
-io::Task<void> PodWorker::run_stop(std::string id, Duration timeout) {
-  auto stopped = co_await context_.cri.stop_container(id, timeout);
-  if (!stopped && stopped.error().code() != Code::kNotFound) {
-    log::warn("a container can't be stopped yet", {{"pod", pod_key(*pod_)}, {"error", stopped.error().message()}});
-    wake_in(kRetry);
+// Until the engine has done it.
+io::Task<void> PodWorker::run_stop(std::string id, WallTime deadline) {
+  for (bool told = false;; told = true) {
+    Duration timeout = std::max<Duration>(deadline - context_.loop.now(), Duration{});
+    auto stopped = co_await context_.cri.stop_container(id, timeout);
+    if (stopped || stopped.error().code() == Code::kNotFound) co_return;
+    if (!told) log::warn("a container can't be stopped yet", {{"pod", pod_key(*pod_)}, {"error", stopped.error().message()}});
+    co_await context_.loop.sleep(kRetry);
   }
 }
 
@@ -41,8 +44,7 @@ io::Task<void> PodWorker::run_kill(std::string id, std::string name, WallTime de
     }
     if (deadline - context_.loop.now() < kLeastGrace) deadline = context_.loop.now() + kLeastGrace;
   }
-  Duration timeout = std::max<Duration>(deadline - context_.loop.now(), Duration{});
-  co_await run_stop(id, timeout);
+  co_await run_stop(id, deadline);
   const engine::ContainerStatus* status = runtime().by_id(id);
   engine::CriEvent changed{status ? status->sandbox_id : std::string(), id};
   auto refreshed = co_await context_.runtime.refresh(changed);
@@ -57,7 +59,7 @@ void PodWorker::kill_container(const engine::ContainerStatus& status, WallTime d
   if (known != kills_.end()) {
     if (deadline >= known->second.deadline) return;
     known->second.deadline = deadline;  // the grace was shortened: the earlier of the two stops ends it
-    tasks_.spawn(run_stop(status.id, std::max<Duration>(deadline - context_.loop.now(), Duration{})));
+    tasks_.spawn(run_stop(status.id, deadline));
     return;
   }
   event(name, "Normal", "Killing", std::move(message));

@@ -81,7 +81,7 @@ class PodWorker {
   // pod_end.cc
   void kill_container(const engine::ContainerStatus& status, WallTime deadline, std::string message);
   io::Task<void> run_kill(std::string id, std::string name, WallTime deadline, bool hook);
-  io::Task<void> run_stop(std::string id, Duration timeout);
+  io::Task<void> run_stop(std::string id, WallTime deadline);
   void kill_running(WallTime deadline);
   bool ending() const;
   io::Task<bool> sync_ending();

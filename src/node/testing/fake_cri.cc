@@ -172,6 +172,7 @@ io::Task<Result<void>> FakeCri::stop_container(std::string id, Duration timeout)
   if (container->status.phase != ContainerPhase::kRunning) co_return Result<void>();
   calls.push_back(cat("stop ", container->title, " ", std::chrono::duration_cast<std::chrono::seconds>(timeout).count(), "s"));
   const FakeScript& script = scripts[container->status.name];
+  if (!script.stop_error.empty()) co_return fail(Code::kInvalid, script.stop_error);
   bool obeys = timeout > Duration{} && script.stops_after <= timeout;
   int32_t code = obeys ? script.stop_exit_code : 137;
   std::shared_ptr<io::Event> ended = container->ended;

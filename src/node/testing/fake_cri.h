@@ -22,7 +22,7 @@ struct FakeScript {
   Duration stops_after{};       // of the stop signal; longer than the timeout: killed
   int32_t stop_exit_code = 0;
   std::string message;          // written to its termination message file when it ends
-  std::string start_error, create_error;
+  std::string start_error, create_error, stop_error;
 };
 
 class FakeCri final : public engine::Cri {
