@@ -108,6 +108,8 @@ Result<void> add_device(ContainerSpec& spec, const DeviceRecord& device) {
   out.mode = found.st_mode & 0777;
   out.uid = found.st_uid;
   out.gid = found.st_gid;
+  KOBUK_TRY(uint8_t access, sys::parse_device_access(device.permissions));
+  spec.device_rules.push_back({out.type, out.major, out.minor, access});
   std::erase_if(spec.devices, [&](const runtime::Device& old) { return old.path == out.path; });
   spec.devices.push_back(std::move(out));
   return {};

@@ -94,6 +94,24 @@ TEST(ContainerSpec, WrongUlimitsAndDevicesAreNamed) {
   EXPECT_FALSE(make_container_spec(record, {}, facts()));
 }
 
+TEST(ContainerSpec, DevicesComeWithTheirPermissions) {
+  ContainerRecord record = shell();
+  record.devices = {{"/dev/full", "/dev/mine", "r"}, {"/dev/zero", "", ""}};
+  auto spec = make_container_spec(record, {}, facts());
+  ASSERT_TRUE(spec) << spec.error().message();
+  auto rules = runtime::default_device_rules();
+  rules.push_back({'c', 1, 7, sys::kDeviceRead});
+  rules.push_back({'c', 1, 5, sys::kDeviceAll});
+  EXPECT_EQ(spec->device_rules, rules);
+  record.devices[0].permissions = "rq";
+  EXPECT_EQ(make_container_spec(record, {}, facts()).error().message(), "invalid device mode: rq");
+  record.devices.clear();
+  record.privileged = true;
+  EXPECT_TRUE(sys::allows_every_device(make_container_spec(record, {}, facts())->device_rules));
+  record.origin = Origin::kSandbox, record.privileged = false;
+  EXPECT_TRUE(make_container_spec(record, {}, facts())->device_rules.empty());
+}
+
 TEST(ContainerSpec, CgroupsStayBelowTheProfilesRoot) {
   ContainerRecord record = shell();
   EXPECT_EQ(cgroup_path_of(record, "/kobuk-x"), "/kobuk-x/docker/c1");

@@ -1,8 +1,10 @@
 // Real containers. Needs root.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/testing/scratch.h"
@@ -109,6 +111,68 @@ TEST_F(ContainerTest, LimitsAndConfines) {
                      spec.process.rlimits = {{7, 100, 100}};
                    }),
             "100\n");
+}
+
+// "major minor" of a block device that may be opened here; empty when there is none.
+std::string some_block_device() {
+  auto names = sys::list_directory("/dev");
+  for (const std::string& name : names ? *names : std::vector<std::string>()) {
+    struct stat st {};
+    std::string path = "/dev/" + name;
+    if (stat(path.c_str(), &st) == 0 && S_ISBLK(st.st_mode) && sys::open_file(path, O_RDONLY | O_NONBLOCK))
+      return cat(major(st.st_rdev), ' ', minor(st.st_rdev));
+  }
+  return {};
+}
+
+// Makes a node of that block device and of /dev/kmsg, and uses them and what is in /dev.
+std::string use_devices(const std::string& block) {
+  return cat("cd /tmp; rm -f disk kmsg; busybox mknod disk b ", block, "; busybox mknod kmsg c 1 11; ",
+             "say() { grep -o 'not permitted' || echo fine; }; ",
+             "(: < disk) 2>&1 | say; (: > disk) 2>&1 | say; (: > kmsg) 2>&1 | say; ",
+             "(: < /dev/zero) 2>&1 | say; (: > /dev/zero) 2>&1 | say; (: > /dev/full) 2>&1 | say; ",
+             "(echo x > /dev/null) 2>&1 | say; (: < /dev/urandom) 2>&1 | say; (: < /dev/ptmx) 2>&1 | say; rm -f disk kmsg");
+}
+constexpr const char* kConfined =
+    "not permitted\nnot permitted\nnot permitted\nfine\nnot permitted\nnot permitted\nfine\nfine\nfine\n";
+
+TEST_F(ContainerTest, UsesItsDevicesAndNoOthers) {
+  std::string block = some_block_device();
+  if (block.empty()) GTEST_SKIP() << "no block device can be opened here";
+  ASSERT_EQ(symlink("busybox", (scratch_->rootfs() + "/bin/rm").c_str()), 0);
+  auto confine = [](ContainerSpec& spec) {
+    std::erase_if(spec.device_rules, [](const sys::DeviceRule& r) { return r.major == 1 && (r.minor == 5 || r.minor == 7); });
+    spec.device_rules.push_back({'c', 1, 5, sys::kDeviceRead});
+  };
+  EXPECT_EQ(script(use_devices(block), confine), kConfined);
+
+  // Further processes are held to them as well.
+  ContainerSpec spec = scratch_->spec("a", {"sleep", "1000"});
+  confine(spec);
+  auto container = scratch_->create(spec);
+  ASSERT_NE(container, nullptr);
+  ASSERT_TRUE(scratch_->run(container->start()));
+  ExecSpec exec;
+  exec.process.args = {"sh", "-c", cat("(", use_devices(block), ") > /tmp/out 2>&1")};
+  exec.process.env = {"PATH=/bin"};
+  exec.process.capabilities = capability_sets(scratch_->runtime().facts().own_capabilities);
+  auto process = scratch_->run(container->exec(exec));
+  ASSERT_TRUE(process) << process.error().message();
+  ASSERT_TRUE(scratch_->run((*process)->wait()));
+  EXPECT_EQ(sys::read_file(scratch_->rootfs() + "/tmp/out").value_or("none"), kConfined);
+  EXPECT_TRUE(scratch_->run(container->remove()));
+
+  EXPECT_EQ(script(cat("busybox mknod /tmp/disk b ", block, "; (: < /tmp/disk) && echo fine"),
+                   [&](ContainerSpec& s) { make_privileged(s, scratch_->runtime().facts()); }),
+            "fine\n");
+}
+
+TEST_F(ContainerTest, DoesNotStartWhenItsDevicesCanNotBeRestricted) {
+  ContainerSpec spec = scratch_->spec("a", {"true"});
+  spec.cgroup_path.clear();
+  auto created = scratch_->run(scratch_->runtime().create(spec));
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().message(), "a container whose devices are restricted needs a cgroup path");
 }
 
 }  // namespace

@@ -37,6 +37,18 @@ std::vector<Device> default_devices() {
           {"/dev/random", 'c', 1, 8}, {"/dev/urandom", 'c', 1, 9}, {"/dev/tty", 'c', 5, 0}};
 }
 
+// libcontainer/specconv/spec_linux.go of runc, AllowedDevices.
+std::vector<sys::DeviceRule> default_device_rules() {
+  using sys::DeviceRule, sys::kDeviceAll, sys::kDeviceMake;
+  std::vector<DeviceRule> rules = {{'c', DeviceRule::kAny, DeviceRule::kAny, kDeviceMake},
+                                   {'b', DeviceRule::kAny, DeviceRule::kAny, kDeviceMake}};
+  for (const Device& device : default_devices()) rules.push_back({device.type, device.major, device.minor, kDeviceAll});
+  rules.push_back({'c', 136, DeviceRule::kAny, kDeviceAll});  // /dev/pts
+  rules.push_back({'c', 5, 2, kDeviceAll});                   // /dev/ptmx
+  rules.push_back({'c', 10, 200, kDeviceAll});                // /dev/net/tun
+  return rules;
+}
+
 std::vector<Mount> default_mounts(uint64_t shm_bytes) {
   return {
       {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
@@ -60,6 +72,7 @@ ContainerSpec default_container_spec(std::string id, const sys::HostFacts& facts
   spec.process.capabilities = capability_sets(mask);
   spec.mounts = default_mounts();
   spec.devices = default_devices();
+  spec.device_rules = default_device_rules();
   spec.masked_paths = default_masked_paths();
   spec.readonly_paths = default_readonly_paths();
   spec.namespaces = {{NamespaceKind::kMount, ""},
@@ -95,6 +108,7 @@ void make_privileged(ContainerSpec& spec, const sys::HostFacts& facts) {
   spec.masked_paths.clear();
   spec.readonly_paths.clear();
   spec.seccomp.reset();
+  spec.device_rules = {sys::kEveryDevice};
   for (Mount& mount : spec.mounts)
     if (mount.type == "sysfs" || mount.type == "cgroup") std::erase(mount.options, "ro");
 }

@@ -20,6 +20,8 @@ sys::CapabilitySets capability_sets(uint64_t mask);
 std::vector<std::string> default_masked_paths();
 std::vector<std::string> default_readonly_paths();
 std::vector<Device> default_devices();
+// What runc allows to every container: making any node, opening those of default_devices(), terminals and /dev/net/tun.
+std::vector<sys::DeviceRule> default_device_rules();
 // /proc, /dev (tmpfs), /dev/pts, /dev/shm, /dev/mqueue, /sys (read-only), /sys/fs/cgroup (read-only).
 std::vector<Mount> default_mounts(uint64_t shm_bytes = 64u << 20);
 // What Docker allows by default, with the rules that depend on capabilities resolved for `capabilities`.
@@ -29,9 +31,10 @@ sys::SeccompProfile default_seccomp(const std::string& machine, uint64_t capabil
 // capabilities, default seccomp.
 ContainerSpec default_container_spec(std::string id, const sys::HostFacts& facts);
 // A pod sandbox: the built-in pause process with new network, ipc and uts namespaces, no capabilities,
-// default seccomp.
+// no devices, default seccomp.
 ContainerSpec default_sandbox_spec(std::string id, const sys::HostFacts& facts);
-// --privileged: all capabilities that the host can give, no masks, no seccomp, writable /sys and cgroups.
+// --privileged: all capabilities that the host can give, no masks, no seccomp, every
+// device, writable /sys and cgroups.
 void make_privileged(ContainerSpec& spec, const sys::HostFacts& facts);
 
 }  // namespace kobuk::runtime

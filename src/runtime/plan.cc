@@ -128,9 +128,11 @@ class Planner {
       if (spec_.limits != sys::CgroupLimits{}) return fail(Code::kInvalid, "limits need a cgroup path");
       if (plan_.kill_rest)
         return fail(Code::kInvalid, "a container without a pid namespace of its own needs a cgroup path");
+      if (!sys::allows_every_device(spec_.device_rules))
+        return fail(Code::kInvalid, "a container whose devices are restricted needs a cgroup path");
       return {};
     }
-    KOBUK_TRY(plan_.cgroup, sys::plan_cgroup(facts_.cgroups, spec_.cgroup_path, spec_.limits));
+    KOBUK_TRY(plan_.cgroup, sys::plan_cgroup(facts_.cgroups, spec_.cgroup_path, spec_.limits, spec_.device_rules));
     if (const auto* memory = facts_.cgroups.find("memory"))
       plan_.memory_events =
           cat(memory->mount_point, spec_.cgroup_path, memory->v2 ? "/memory.events" : "/memory.oom_control");

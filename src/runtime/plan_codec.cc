@@ -5,7 +5,7 @@
 namespace kobuk::runtime {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kMaxPlan = 8u << 20;
 
 // An archive that writes, and one that reads; fields() below runs on either.
@@ -48,7 +48,8 @@ template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std:
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, LogConfig> { all(a, v.format, v.path, v.max_bytes, v.max_files); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::CapabilitySets> { all(a, v.bounding, v.effective, v.inheritable, v.permitted, v.ambient); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::CgroupWrite> { all(a, v.file, v.value, v.optional); }
-template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::CgroupPlan> { all(a, v.path, v.directories, v.delegations, v.cpusets, v.limits, v.born_in, v.join); }
+template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::DeviceRule> { all(a, v.type, v.major, v.minor, v.access); }
+template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, sys::CgroupPlan> { all(a, v.path, v.directories, v.delegations, v.cpusets, v.limits, v.born_in, v.join, v.devices_in, v.devices); }
 template <class A, class T> void fields(A& a, T& v) requires std::is_same_v<std::remove_const_t<T>, ProcessPlan> {
   all(a, v.args, v.env, v.cwd, v.uid, v.gid, v.groups, v.user, v.capabilities, v.no_new_privileges, v.rlimits,
       v.set_oom_score, v.oom_score_adj, v.umask, v.terminal, v.console, v.seccomp_filter);

@@ -110,6 +110,8 @@ std::string describe(const Plan& plan) {
   for (const auto& w : plan.cgroup.limits) cat_to(out, "cgroup limit ", text(w), '\n');
   if (!plan.cgroup.born_in.empty()) cat_to(out, "cgroup born in ", plan.cgroup.born_in, '\n');
   for (const auto& d : plan.cgroup.join) cat_to(out, "cgroup join ", d, '\n');
+  if (!plan.cgroup.devices_in.empty()) cat_to(out, "cgroup devices in ", plan.cgroup.devices_in, '\n');
+  for (const auto& r : plan.cgroup.devices) cat_to(out, "cgroup device ", sys::device_rule_text(r), '\n');
   for (const Step& step : plan.steps) cat_to(out, describe(step), '\n');
   const ProcessPlan& p = plan.process;
   cat_to(out, "exec ", join(p.args, " "), " in ", p.cwd, " as ",

@@ -107,6 +107,7 @@ struct ContainerSpec {
   Rootfs rootfs;
   std::vector<Mount> mounts;  // in order
   std::vector<Device> devices;
+  std::vector<sys::DeviceRule> device_rules;  // what it may make and open; sys::kEveryDevice among them: everything
   std::vector<std::string> masked_paths;
   std::vector<std::string> readonly_paths;
   std::vector<Namespace> namespaces;  // a kind that is not listed is shared with the host
@@ -114,7 +115,7 @@ struct ContainerSpec {
   std::string domainname;
   std::map<std::string, std::string> sysctls;  // "net.ipv4.ip_forward" → "1"
   std::string rootfs_propagation = "rslave";   // "private" "slave" "shared" and their r-forms
-  std::string cgroup_path;  // "/kobuk-default/docker/<id>"; empty: stays in the monitor's group
+  std::string cgroup_path;  // "/kobuk-default/docker/<id>"; empty: stays in the monitor's group, with every device
   sys::CgroupLimits limits;
   std::optional<sys::SeccompProfile> seccomp;  // nothing: unconfined
   bool stdin_open = false;                     // else standard input is /dev/null

@@ -138,6 +138,13 @@ Result<void> fill_cpuset(const std::string& directory) {
   return {};
 }
 
+Result<void> restrict_devices(const CgroupPlan& plan) {
+  if (plan.devices_in.empty()) return {};
+  if (plan.devices_in != plan.born_in) return apply_writes(device_writes(plan.devices_in, plan.devices));
+  KOBUK_TRY(UniqueFd group, open_cgroup(plan.born_in));
+  return attach_device_filter(group.get(), plan.devices);
+}
+
 Result<void> make_all(const CgroupPlan& plan, std::vector<std::string>& made) {
   for (const std::string& directory : plan.directories) {
     if (mkdir(directory.c_str(), 0755) == 0) {
@@ -152,7 +159,8 @@ Result<void> make_all(const CgroupPlan& plan, std::vector<std::string>& made) {
     KOBUK_CHECK(write_existing(delegation.file, delegation.value));
   }
   for (const std::string& directory : plan.cpusets) KOBUK_CHECK(fill_cpuset(directory));
-  return apply_writes(plan.limits);
+  KOBUK_CHECK(apply_writes(plan.limits));
+  return restrict_devices(plan);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "sys/device_filter.h"
 #include "sys/fd.h"
 
 namespace kobuk::sys {
@@ -80,11 +81,18 @@ struct CgroupPlan {
   std::vector<CgroupWrite> limits;
   std::string born_in;            // v2 directory for CLONE_INTO_CGROUP; empty without v2
   std::vector<std::string> join;  // v1 directories whose cgroup.procs takes the process after birth
+  // The folder that holds its processes to `devices`; empty: they may use every one. v2: born_in, by a program; v1:
+  // that of the devices controller.
+  std::string devices_in;
+  std::vector<DeviceRule> devices;
   bool operator==(const CgroupPlan&) const = default;
 };
-// kUnsupported names the controller when a limit needs one that the host lacks. kInvalid for a path with
-// "..".
-Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path, const CgroupLimits& limits);
+// kUnsupported names the controller when a limit needs one that the host lacks, and when nothing there can hold
+// processes to these devices. kInvalid for a path with "..".
+Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path, const CgroupLimits& limits,
+                               const std::vector<DeviceRule>& devices = {kEveryDevice});
+// The v1 form of a list of devices: everything is denied, then what the rules name allowed. Pure.
+std::vector<CgroupWrite> device_writes(const std::string& directory, const std::vector<DeviceRule>& devices);
 Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std::string& path,
                                              const CgroupLimits& limits);
 

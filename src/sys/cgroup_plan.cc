@@ -125,9 +125,41 @@ Result<std::vector<CgroupWrite>> plan_limits(const CgroupFacts& facts, const std
   return std::move(w).take();
 }
 
-Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path,
-                               const CgroupLimits& limits) {
+std::vector<CgroupWrite> device_writes(const std::string& directory, const std::vector<DeviceRule>& devices) {
+  std::vector<CgroupWrite> writes = {{directory + "/devices.deny", "a", false}};
+  for (DeviceRule rule : devices) {
+    // There "a" stands for everything, whatever follows it.
+    bool both = rule.type == 'a' && rule != kEveryDevice;
+    if (both) rule.type = 'b';
+    writes.push_back({directory + "/devices.allow", device_rule_text(rule), false});
+    if (both) rule.type = 'c', writes.push_back({directory + "/devices.allow", device_rule_text(rule), false});
+  }
+  return writes;
+}
+
+namespace {
+
+Result<void> plan_devices(const CgroupFacts& facts, const std::vector<DeviceRule>& devices, CgroupPlan& plan) {
+  if (allows_every_device(devices)) return {};
+  const CgroupHierarchy* v1 = facts.find("devices");
+  if (!plan.born_in.empty()) {
+    plan.devices_in = plan.born_in;
+  } else if (v1 != nullptr) {
+    plan.devices_in = v1->mount_point + plan.path;
+  } else {
+    return fail(Code::kUnsupported, "this host has no cgroup that could restrict a container's devices; mount cgroup2 at ",
+                "/sys/fs/cgroup, or start the container privileged: it may use every device then");
+  }
+  plan.devices = devices;
+  return {};
+}
+
+}  // namespace
+
+Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path, const CgroupLimits& limits,
+                               const std::vector<DeviceRule>& devices) {
   if (!valid_path(path)) return fail(Code::kInvalid, "invalid cgroup path ", go_quote(path));
+  bool restricted = !allows_every_device(devices);
   CgroupPlan plan;
   plan.path = path;
   std::vector<std::string> levels;  // "/a", "/a/b", …
@@ -139,6 +171,7 @@ Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path
   auto wanted = [&](const CgroupHierarchy& h) {
     if (h.v2 || h.has("memory") || h.has("cpu") || h.has("cpuacct") || h.has("pids")) return true;
     if (h.has("cpuset")) return limits.cpuset_cpus.has_value() || limits.cpuset_mems.has_value();
+    if (h.has("devices") && restricted && facts.v2() == nullptr) return true;
     return h.has("freezer") && facts.v2() == nullptr;
   };
   for (const CgroupHierarchy& h : facts.hierarchies) {
@@ -161,6 +194,7 @@ Result<CgroupPlan> plan_cgroup(const CgroupFacts& facts, const std::string& path
       plan.delegations.push_back({cat(h.mount_point, levels[i], "/cgroup.subtree_control"), enable, false});
   }
   KOBUK_TRY(plan.limits, plan_limits(facts, path, limits));
+  KOBUK_CHECK(plan_devices(facts, devices, plan));
   return plan;
 }
 

@@ -57,6 +57,7 @@ void Monitor::rest() {
   plan_.process = {};
   plan_.cgroup.limits = {};
   plan_.cgroup.directories = {};
+  plan_.cgroup.devices = {};
   malloc_trim(0);
   auto start = reinterpret_cast<uintptr_t>(__executable_start);
   auto end = reinterpret_cast<uintptr_t>(etext) & ~uintptr_t{4095};
