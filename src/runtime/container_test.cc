@@ -175,5 +175,31 @@ TEST_F(ContainerTest, DoesNotStartWhenItsDevicesCanNotBeRestricted) {
   EXPECT_EQ(created.error().message(), "a container whose devices are restricted needs a cgroup path");
 }
 
+// A program is looked up while the descriptors are open that execve will close: none may lead to the host.
+TEST_F(ContainerTest, FindsNoProgramThroughADescriptor) {
+  auto busybox = sys::read_file("/bin/busybox");
+  ASSERT_TRUE(busybox && sys::write_file(scratch_->directory() + "/true", *busybox, 0755));
+  std::string path = "PATH=";
+  for (int fd = 0; fd < 100; ++fd)
+    for (const char* up : {"", "/..", "/../..", "/../../..", "/../../../..", "/../../../../..", "/../../../../../.."})
+      cat_to(path, "/proc/self/fd/", fd, up, scratch_->directory(), ':');
+  ContainerSpec spec = scratch_->spec("a", {"true"});
+  spec.process.env = {path};
+  auto created = scratch_->run(scratch_->runtime().create(spec));
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().message(), "exec: \"true\": executable file not found in $PATH");
+
+  auto container = scratch_->create(scratch_->spec("a", {"sleep", "1000"}));
+  ASSERT_NE(container, nullptr);
+  ASSERT_TRUE(scratch_->run(container->start()));
+  ExecSpec exec;
+  exec.process.args = {"true"};
+  exec.process.env = {path};
+  auto process = scratch_->run(container->exec(exec));
+  EXPECT_FALSE(process);
+  if (!process) EXPECT_EQ(process.error().message(), "exec: \"true\": executable file not found in $PATH");
+  EXPECT_TRUE(scratch_->run(container->remove()));
+}
+
 }  // namespace
 }  // namespace kobuk::runtime

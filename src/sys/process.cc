@@ -191,6 +191,19 @@ Result<void> set_nonblocking(int fd) {
   return {};
 }
 
+Result<void> close_all_but(std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned from = 3;
+  for (int fd : keep) {
+    if (fd < static_cast<int>(from)) continue;
+    auto kept = static_cast<unsigned>(fd);
+    if (kept > from && close_range(from, kept - 1, 0) != 0) return fail_errno(errno, "close_range");
+    from = kept + 1;
+  }
+  if (close_range(from, ~0u, 0) != 0) return fail_errno(errno, "close_range");
+  return {};
+}
+
 Result<std::pair<UniqueFd, UniqueFd>> make_pipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "pipe");

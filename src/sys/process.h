@@ -73,6 +73,8 @@ Result<void> send_packet(int socket, std::string_view bytes, const std::vector<i
 Result<Packet> receive_packet(int socket, size_t max);
 
 Result<void> set_nonblocking(int fd);
+// Closes every descriptor from 3 on that is not in `keep` (where -1 is skipped). For a process just born.
+Result<void> close_all_but(std::vector<int> keep);
 Result<std::pair<UniqueFd, UniqueFd>> make_pipe();  // {read end, write end}
 
 }  // namespace kobuk::sys

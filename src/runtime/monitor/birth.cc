@@ -72,6 +72,16 @@ Result<Born> finish(sys::Cloned child, Prepared p, const sys::CgroupPlan& cgroup
   return fail(ready ? std::move(joined).error() : std::move(ready).error());
 }
 
+// Of the monitor's descriptors, which came along as copies, the child keeps what it needs. Most of all not that of the
+// host's cgroup folder: a program named /proc/self/fd/<it>/../… would be one of the host's (as CVE-2024-21626), for
+// close-on-exec comes after execve has looked its path up.
+void keep_only(std::vector<int> fds, SocketGate& gate) {
+  auto closed = sys::close_all_but(std::move(fds));
+  if (closed) return;
+  gate.failed(closed.error());
+  _exit(1);
+}
+
 // Ignored signals stay ignored over execve: the program is to start with the defaults.
 void restore_signals() {
   for (int s : {SIGPIPE, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2}) signal(s, SIG_DFL);
@@ -106,9 +116,9 @@ Result<Born> bear_init(const Plan& plan, const std::string& directory, Streams s
   }
   KOBUK_TRY(sys::Cloned child, sys::clone_process(plan.clone_flags, p.cgroup ? p.cgroup.get() : -1));
   if (child.pid == 0) {
-    p.ours.reset();
     restore_signals();
     SocketGate gate(p.theirs.get(), !plan.cgroup.join.empty());
+    keep_only({p.theirs.get(), streams.in, streams.out, streams.err}, gate);
     gate.failed(run_init(sys::real_kernel(), plan, directory, streams, gate));
     _exit(1);
   }
@@ -121,9 +131,9 @@ Result<Born> bear_exec(const ProcessPlan& process, const sys::CgroupPlan& cgroup
   KOBUK_CHECK(pids.enter(init));
   KOBUK_TRY(sys::Cloned child, sys::clone_process(0, p.cgroup ? p.cgroup.get() : -1));
   if (child.pid == 0) {
-    p.ours.reset();
     restore_signals();
     SocketGate gate(p.theirs.get(), false);
+    keep_only({p.theirs.get(), init, streams.in, streams.out, streams.err}, gate);
     gate.failed(run_exec(sys::real_kernel(), process, cgroup, init, streams, gate));
     _exit(1);
   }
