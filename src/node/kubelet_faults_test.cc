@@ -8,9 +8,11 @@ namespace {
 class KubeletFaults : public KubeletTest {
  protected:
   std::string waiting(const char* member = "reason") { return field(kWeb, {"status", "containerStatuses", "0", "state", "waiting", member}); }
-  size_t writes(const std::string& path, size_t since = 0) {
-    return static_cast<size_t>(std::count_if(api.requests.begin() + static_cast<ptrdiff_t>(since), api.requests.end(),
-                                             [&](auto& request) { return request.starts_with(cat("PATCH ", path)); }));
+  std::vector<std::string> writes(const std::string& path, size_t since) {
+    std::vector<std::string> out;
+    std::copy_if(api.requests.begin() + static_cast<ptrdiff_t>(since), api.requests.end(), std::back_inserter(out),
+                 [&](auto& request) { return request.starts_with(cat("PATCH ", path)); });
+    return out;
   }
 };
 
@@ -42,6 +44,21 @@ TEST_F(KubeletFaults, AContainerThatTheEngineDoesNotStopIsTriedAgainInPeace) {
   cri.scripts["app"].stop_error.clear();
   ASSERT_TRUE(pass_until(5s, [&] { return api.get(kWeb).root.is_null() && cri.containers_left() == 0; }));
   EXPECT_EQ(event_count("Killing"), 1u);
+}
+
+TEST_F(KubeletFaults, APodWithVolumesStaysReadyWhenTheKubeletRestarts) {
+  api.create("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cfg, namespace: default}\ndata: {color: red}\n");
+  api.create(pod_yaml(
+      "  containers: [{name: app, image: 'nginx:1', imagePullPolicy: IfNotPresent, readinessProbe: {exec: {command: [ready]}, "
+      "periodSeconds: 10, initialDelaySeconds: 5}}]\n  volumes: [{name: cfg, configMap: {name: cfg}}]\n"));
+  ASSERT_TRUE(pass_until(10s, [&] { return condition("Ready") == "True"; }));
+  EXPECT_EQ(condition("Ready", "reason"), "") << "of the time when it was not";
+  stop();
+  size_t since = api.requests.size();
+  start();
+  pass(30s);
+  EXPECT_EQ(writes(kWeb, since), std::vector<std::string>());
+  EXPECT_EQ(condition("Ready"), "True");
 }
 
 }  // namespace

@@ -205,8 +205,9 @@ io::Task<void> PodWorker::sync_running() {
   probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
   PodActions actions = compute_actions(action_input());
   co_await apply(actions);
-  probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
 }
+  // First of all: what we have found running stays as ready as it was, whatever the pod waits for.
+  probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
 
 static std::string kill_message(const ContainerKill& kill) {
   switch (kill.reason) {

@@ -24,7 +24,13 @@ Value find_element(const Value& list, std::string_view key, std::string_view nam
 Value changed_elements(const Value& from, const Value& to, std::string_view key, bool remove, Arena& arena) {
   Value out = Value::array();
   for (const Value& element : to.items()) {
-    if (!(find_element(from, key, element[key].as_string()) == element)) out.push(arena, element);
+    Value old = find_element(from, key, element[key].as_string());
+    if (old == element) continue;
+    Value changed = element.clone(arena);
+    for (const codec::Member& member : old.members()) {  // what a merge would keep: a reason that holds no more
+      if (!element.find(member.key)) changed.set(arena, member.key, Value());
+    }
+    out.push(arena, changed);
   }
   for (const Value& element : from.items()) {
     if (!remove || !find_element(to, key, element[key].as_string()).is_null()) continue;
