@@ -19,6 +19,7 @@ struct NodeConfig {
   std::string cluster_dns, cluster_domain;
   std::string host_resolv_conf;  // its text: what pods without cluster DNS get
   int64_t memory_bytes = 0;
+  bool selinux = false;  // the kernel has it switched on
 };
 
 std::string pod_directory(const NodeConfig& node, const std::string& uid);

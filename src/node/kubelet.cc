@@ -28,6 +28,7 @@ NodeConfig node_config(const KubeletOptions& options, const NodeFacts& facts) {
   out.cluster_dns = options.cluster_dns, out.cluster_domain = options.cluster_domain;
   out.host_resolv_conf = sys::read_file("/etc/resolv.conf", 64 << 10).value_or("");
   out.memory_bytes = options.memory_bytes > 0 ? options.memory_bytes : facts.memory_bytes;
+  out.selinux = sys::exists("/sys/fs/selinux/enforce");
   return out;
 }
 }  // namespace

@@ -1,4 +1,5 @@
 // The kubelet when something else fails, is slow, or is asked for what this node does not do.
+#include "node/admission.h"
 #include "node/image_puller.h"
 #include "node/testing/kubelet_fixture.h"
 
@@ -59,6 +60,43 @@ TEST_F(KubeletFaults, APodWithVolumesStaysReadyWhenTheKubeletRestarts) {
   pass(30s);
   EXPECT_EQ(writes(kWeb, since), std::vector<std::string>());
   EXPECT_EQ(condition("Ready"), "True");
+}
+
+TEST_F(KubeletFaults, WhatThisNodeCannotDoIsRefused) {
+  struct Case {
+    const char *name, *spec, *reason, *message;
+  };
+  for (Case c : {Case{"a", "  hostUsers: false\n", "PodFeatureUnsupported", "hostUsers: false needs user namespaces"},
+                 Case{"b", "  securityContext: {appArmorProfile: {type: RuntimeDefault}}\n", "AppArmor", "Cannot enforce AppArmor: "},
+                 Case{"c", "  initContainers: [{name: first, image: 'nginx:1', securityContext: {appArmorProfile: {type: Localhost, localhostProfile: x}}}]\n",
+                      "AppArmor", "Cannot enforce AppArmor: "}}) {
+    std::string path = cat("/api/v1/namespaces/default/pods/", c.name);
+    api.create(pod_yaml(cat(c.spec, kSimple), c.name));
+    ASSERT_TRUE(until([&] { return phase(path) == "Failed"; })) << c.spec;
+    EXPECT_EQ(field(path, {"status", "reason"}), c.reason);
+    EXPECT_TRUE(field(path, {"status", "message"}).starts_with(cat("Pod was rejected: ", c.message)));
+    EXPECT_EQ(field(path, {"status", "containerStatuses"}), "null") << "kubectl would show what a container waits for";
+    size_t told = c.name[0] == 'c' ? 2 : 1;
+    ASSERT_TRUE(until([&] { return event_count(c.reason) == told; })) << c.spec;
+    EXPECT_TRUE(event_message(c.reason).starts_with(c.message));
+  }
+  EXPECT_EQ(cri.count("run "), 0u);
+  core::Pod pod;
+  pod.spec.security_context = core::PodSecurityContext{};
+  pod.spec.security_context->se_linux_options = core::SELinuxOptions{};
+  EXPECT_FALSE(refuse(pod, {.selinux = true}));
+  pod.spec.security_context->se_linux_options->level = "s0:c1";
+  EXPECT_TRUE(refuse(pod, {.selinux = true}));
+  EXPECT_FALSE(refuse(pod, {.selinux = false})) << "no node without SELinux minds it";
+}
+
+TEST_F(KubeletFaults, RecursivelyReadOnlyMountsAreToldApart) {
+  api.create(pod_yaml(
+      "  containers: [{name: app, image: 'nginx:1', imagePullPolicy: IfNotPresent, volumeMounts: [{name: tmp, mountPath: /a, readOnly: true, "
+      "recursiveReadOnly: IfPossible}, {name: tmp, mountPath: /b, readOnly: true}]}]\n  volumes: [{name: tmp, emptyDir: {}}]\n"));
+  ASSERT_TRUE(until([&] { return condition("Ready") == "True"; }));
+  EXPECT_EQ(field(kWeb, {"status", "containerStatuses", "0", "volumeMounts", "0", "recursiveReadOnly"}), "Enabled");
+  EXPECT_EQ(field(kWeb, {"status", "containerStatuses", "0", "volumeMounts", "1", "recursiveReadOnly"}), "Disabled");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "node/admission.h"
 #include "node/pod_worker.h"
 #include "node/resources.h"
 #include "sys/file.h"
@@ -27,6 +28,16 @@ void PodWorker::check_deadline() {
   forced_reason_ = "DeadlineExceeded";
   forced_message_ = "Pod was active on the node longer than the specified deadline";
   event({}, "Normal", forced_reason_, forced_message_);
+}
+
+// Before anything of the pod runs; what runs already stays.
+void PodWorker::check_supported() {
+  if (ending() || !runtime().empty()) return;
+  auto refusal = refuse(*pod_, context_.config);
+  if (!refusal) return;
+  forced_reason_ = std::move(refusal->reason);
+  forced_message_ = cat("Pod was rejected: ", refusal->message);
+  event({}, "Warning", forced_reason_, std::move(refusal->message));
 }
 
 bool PodWorker::subscribe() {

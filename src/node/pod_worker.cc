@@ -69,6 +69,7 @@ io::Task<void> PodWorker::run() {
 
 io::Task<bool> PodWorker::sync() {
   check_deadline();
+  check_supported();
   if (ending()) co_return co_await sync_ending();
   co_await sync_running();
   update_status();

@@ -64,6 +64,7 @@ class PodWorker {
   io::Task<void> stop_sandboxes();
   io::Task<void> apply(PodActions actions);
   void check_deadline();
+  void check_supported();
   ActionInput action_input() const;
   // container_start.cc
   io::Task<void> start_container(ContainerStart which);

@@ -49,7 +49,8 @@ void fill_facts(core::ContainerStatus& out, const core::Container& container,
   for (const core::VolumeMount& mount : container.volume_mounts) {
     core::VolumeMountStatus shown;
     shown.name = mount.name, shown.mount_path = mount.mount_path, shown.read_only = mount.read_only;
-    if (mount.read_only) shown.recursive_read_only = "Disabled";
+    bool recursive = mount.recursive_read_only == "Enabled" || mount.recursive_read_only == "IfPossible";
+    if (mount.read_only) shown.recursive_read_only = recursive ? "Enabled" : "Disabled";
     out.volume_mounts.push_back(std::move(shown));
   }
 }
@@ -248,6 +249,10 @@ core::PodStatus make_status(const StatusInput& in) {
   if (!in.host_ip.empty()) {
     out.host_ip = in.host_ip;
     out.host_ips.push_back({in.host_ip});
+  }
+  // Of a pod that was refused there is nothing to wait for.
+  if (!in.forced_phase.empty() && in.runtime.empty() && in.pod.status.container_statuses.empty()) {
+    out.init_container_statuses.clear(), out.container_statuses.clear();
   }
   const engine::PodSandboxStatus* sandbox = in.runtime.sandbox();
   std::vector<std::string> ips;
