@@ -15,10 +15,11 @@ bool rule_matches(const core::ContainerRestartRule& rule, int32_t exit_code) {
   return rule.exit_codes->operator_ == "NotIn" ? !listed : listed;
 }
 
-bool wants_start(const core::PodSpec& spec, const core::Container& container, const engine::ContainerStatus* status) {
+bool wants_start(const ActionInput& in, const core::Container& container, const engine::ContainerStatus* status) {
   if (!status) return true;
   if (status->phase == ContainerPhase::kRunning) return false;
-  return status->phase != ContainerPhase::kExited || restarts(spec, container, status->exit_code);
+  if (in.again.contains(status->id)) return true;
+  return status->phase != ContainerPhase::kExited || restarts(in.pod.spec, container, status->exit_code);
 }
 
 bool hash_changed(const core::Container& container, const engine::ContainerStatus& status) {
@@ -56,7 +57,7 @@ void plan_new_sandbox(PodActions& out, const ActionInput& in) {
     const engine::ContainerStatus* status = in.runtime.latest(spec.containers[i].name);
     // What ran on in the old sandbox dies with it.
     bool running = status && status->phase == ContainerPhase::kRunning;
-    if (running || wants_start(spec, spec.containers[i], status)) starts.push_back({false, i});
+    if (running || wants_start(in, spec.containers[i], status)) starts.push_back({false, i});
   }
   if (starts.empty() && old) return;
   out.create_sandbox = true;
@@ -87,7 +88,7 @@ InitState plan_init(PodActions& out, const ActionInput& in, size_t index, const 
     add_kill(out, in, container, *status);
     return InitState::kWaiting;
   }
-  if (status && status->phase == ContainerPhase::kExited) {
+  if (status && status->phase == ContainerPhase::kExited && !in.again.contains(status->id)) {
     if (status->exit_code == 0) return InitState::kDone;
     if (!restarts(spec, container, status->exit_code)) return InitState::kFailed;
   }
@@ -111,12 +112,16 @@ InitState plan_inits(PodActions& out, const ActionInput& in, const std::string& 
 
 }  // namespace
 
+const std::string& restart_policy(const core::PodSpec& spec, const core::Container& container) {
+  return container.restart_policy.empty() ? spec.restart_policy : container.restart_policy;
+}
+
 bool restarts(const core::PodSpec& spec, const core::Container& container, int32_t exit_code) {
   for (const core::ContainerRestartRule& rule : container.restart_policy_rules) {
     if (rule_matches(rule, exit_code)) return rule.action == "Restart" || rule.action == "RestartAllContainers";
   }
   bool init = std::ranges::find(spec.init_containers, container.name, &core::Container::name) != spec.init_containers.end();
-  std::string policy = container.restart_policy.empty() ? spec.restart_policy : container.restart_policy;
+  const std::string& policy = restart_policy(spec, container);
   if (policy == "Never") return false;
   // An init container is done once it succeeds, also where the policy says Always.
   if (policy == "OnFailure" || (init && !is_sidecar(container))) return exit_code != 0;
@@ -142,7 +147,7 @@ PodActions compute_actions(const ActionInput& in) {
     if (status && status->phase == ContainerPhase::kRunning) {
       ++kept;
       add_kill(out, in, container, *status);
-    } else if (wants_start(spec, container, status)) {
+    } else if (wants_start(in, container, status)) {
       ++starting;
       out.start.push_back({false, i});
     }

@@ -19,6 +19,7 @@ struct ActionInput {
   // Container ids.
   std::set<std::string> liveness_failed, startup_failed;
   std::set<std::string> started;  // running, and past their startup probe and postStart hook
+  std::set<std::string> again;    // killed by us so as to start again, whatever they ended with
 };
 
 enum class KillReason : uint8_t { kChanged, kLivenessProbe, kStartupProbe, kUnknownState };
@@ -42,6 +43,7 @@ struct PodActions {
 PodActions compute_actions(const ActionInput& input);
 std::string to_text(const PodActions& actions, const core::PodSpec& spec);  // one line, for tests and logs
 
+const std::string& restart_policy(const core::PodSpec& spec, const core::Container& container);  // its own, else the pod's
 // Does this container, having ended so, start again?
 bool restarts(const core::PodSpec& spec, const core::Container& container, int32_t exit_code);
 

@@ -99,5 +99,34 @@ TEST_F(KubeletFaults, RecursivelyReadOnlyMountsAreToldApart) {
   EXPECT_EQ(field(kWeb, {"status", "containerStatuses", "0", "volumeMounts", "1", "recursiveReadOnly"}), "Disabled");
 }
 
+TEST_F(KubeletFaults, APodWhoseContainerStartsAgainByARuleHasNotFailed) {
+  cri.scripts["app"] = {.runs_for = 1s, .exit_code = 42};
+  cri.registry["nginx:1"] = "sha256:nginx";
+  std::string yaml = pod_yaml(
+      "  containers: [{name: app, image: 'nginx:1', imagePullPolicy: Always, restartPolicy: Never, "
+      "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}]\n");
+  yaml.replace(yaml.find("Always"), 6, "Never");
+  api.create(yaml);
+  ASSERT_TRUE(until([&] { return running(); }));
+  cri.pull_time = 3s;
+  pass(2s);  // it has ended, and its image is looked for again
+  EXPECT_EQ(phase(), "Running");
+  cri.scripts["app"].exit_code = 1;
+  ASSERT_TRUE(pass_until(20s, [&] { return phase() == "Failed"; }));
+  EXPECT_EQ(cri.count("start web/app"), 2u);
+}
+
+TEST_F(KubeletFaults, AChangedImageStartsAgainWhateverThePolicy) {
+  cri.registry["nginx:2"] = "sha256:two";
+  std::string yaml = pod_yaml(kSimple);
+  yaml.replace(yaml.find("Always"), 6, "Never");
+  api.create(yaml);
+  ASSERT_TRUE(until([&] { return condition("Ready") == "True"; }));
+  cri.pull_time = 3s;
+  api.replace(kWeb, R"({"spec":{"containers":[{"name":"app","image":"nginx:2"}]}})");
+  ASSERT_TRUE(pass_until(20s, [&] { return running() && cri.config("app")->image == "sha256:two"; }));
+  EXPECT_TRUE(until([&] { return condition("Ready") == "True" && phase() == "Running"; }));
+}
+
 }  // namespace
 }  // namespace kobuk::node

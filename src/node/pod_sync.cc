@@ -202,6 +202,7 @@ ActionInput PodWorker::action_input() const {
   for (const std::string& id : hooks_) input.started.erase(id);
   return input;
 }
+  input.again = again_;
 
 io::Task<void> PodWorker::sync_running() {
   if (!subscribe()) co_return;  // the watch wakes us
@@ -232,6 +233,12 @@ static std::string kill_message(const ContainerKill& kill) {
 
 // How long a container that a probe has condemned gets: the probe's own time, else the pod's.
 static int64_t kill_grace(const core::Pod& pod, const ContainerKill& kill) {
+// A changed container starts again whatever its policy says; one that a probe has condemned, however it ends.
+static bool starts_again(const core::Pod& pod, const ContainerKill& kill) {
+  const core::Container* container = find_container(pod.spec, kill.name);
+  return container && (kill.reason == KillReason::kChanged || restart_policy(pod.spec, *container) != "Never");
+}
+
   const core::Container* container = find_container(pod.spec, kill.name);
   const core::Probe* probe = nullptr;
   if (container && kill.reason == KillReason::kLivenessProbe) probe = container->liveness_probe.get();
@@ -256,9 +263,11 @@ io::Task<void> PodWorker::apply(PodActions actions) {
   }
   for (const ContainerKill& kill : actions.kill) {
     const engine::ContainerStatus* status = runtime().by_id(kill.id);
+  std::erase_if(again_, [&](auto& id) { return !runtime().by_id(id); });
     if (!status || kills_.contains(kill.id)) continue;
     WallTime deadline = context_.loop.now() + std::chrono::seconds(kill_grace(*pod_, kill));
     kill_container(*status, deadline, kill_message(kill));
+    if (starts_again(*pod_, kill)) again_.insert(kill.id);
   }
   for (ContainerStart start : actions.start) {
     if (ending()) co_return;

@@ -122,6 +122,7 @@ void PodWorker::update_status() {
   }
   for (const std::string& id : hooks_) input.started.erase(id);
   input.not_ready = probes_.not_ready();
+  input.again = again_;
   input.host_ip = context_.identity.host_ip;
   input.now = context_.loop.now();
   input.ended = torn_down_ && ending();

@@ -132,6 +132,7 @@ class PodWorker {
   std::map<std::string, WaitingReason> waiting_;
   std::map<std::string, std::string> messages_;  // termination messages by container id
   std::set<std::string> hooks_;                  // container ids whose postStart runs
+  std::set<std::string> again_;                  // container ids that were killed so as to start again
   std::map<std::string, Kill> kills_;            // by container id
 
   std::optional<core::PodStatus> wanted_;

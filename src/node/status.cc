@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "node/actions.h"
 
 namespace kobuk::node {
 namespace {
@@ -116,6 +117,14 @@ bool init_is_done(const core::Container& container, const core::ContainerStatus&
   return status.state.terminated && status.state.terminated->exit_code == 0;
 }
 
+// Not terminated for good: compute_actions() starts it again.
+bool comes_back(const StatusInput& in, const core::Container& container, const core::ContainerStatus& status) {
+  if (!status.state.terminated) return true;
+  const engine::ContainerStatus* latest = in.runtime.latest(container.name);
+  if (latest && in.again.contains(latest->id)) return true;
+  return restarts(in.pod.spec, container, status.state.terminated->exit_code);
+}
+
 std::string phase_of(const StatusInput& in, const core::PodStatus& status) {
   const core::PodSpec& spec = in.pod.spec;
   if (!in.forced_phase.empty()) return in.forced_phase;
@@ -124,7 +133,7 @@ std::string phase_of(const StatusInput& in, const core::PodStatus& status) {
     const core::ContainerStatus& init = status.init_container_statuses[i];
     if (init_is_done(spec.init_containers[i], init)) continue;
     bool failed = init.state.terminated && !is_sidecar(spec.init_containers[i]) && init.state.terminated->exit_code != 0;
-    if (failed && (spec.restart_policy == "Never" || in.ended)) return "Failed";
+    if (failed && !comes_back(in, spec.init_containers[i], init)) return "Failed";
     return in.ended ? "Failed" : "Pending";
   }
   Counts counts = count(status.container_statuses);
@@ -137,11 +146,8 @@ std::string phase_of(const StatusInput& in, const core::PodStatus& status) {
   for (size_t i = 0; i < spec.containers.size(); ++i) {
     const core::ContainerStatus& container = status.container_statuses[i];
     const auto& ended = container.state.terminated ? container.state.terminated : container.last_state.terminated;
-    const core::Container& own = spec.containers[i];
-    std::string policy = own.restart_policy.empty() ? spec.restart_policy : own.restart_policy;
-    bool failed = !ended || ended->exit_code != 0;
-    all_good = all_good && !failed;
-    again = again || !container.state.terminated || (policy != "Never" && (policy != "OnFailure" || failed));
+    all_good = all_good && ended && ended->exit_code == 0;
+    again = again || comes_back(in, spec.containers[i], container);
   }
   if (again) return "Running";
   return all_good ? "Succeeded" : "Failed";
@@ -244,15 +250,15 @@ core::PodStatus make_status(const StatusInput& in) {
   out.reason = !in.reason.empty() ? in.reason : in.pod.status.reason;
   out.message = !in.message.empty() ? in.message : in.pod.status.message;
   add_conditions(in, out);
+  // Of a pod that was refused there is nothing to wait for.
+  if (!in.forced_phase.empty() && in.runtime.empty() && in.pod.status.container_statuses.empty()) {
+    out.init_container_statuses.clear(), out.container_statuses.clear();
+  }
   out.start_time = in.pod.status.start_time.empty() ? format_rfc3339(in.now) : in.pod.status.start_time;
   out.qos_class = in.pod.status.qos_class.empty() ? std::string(qos_name(qos_class(spec))) : in.pod.status.qos_class;
   if (!in.host_ip.empty()) {
     out.host_ip = in.host_ip;
     out.host_ips.push_back({in.host_ip});
-  }
-  // Of a pod that was refused there is nothing to wait for.
-  if (!in.forced_phase.empty() && in.runtime.empty() && in.pod.status.container_statuses.empty()) {
-    out.init_container_statuses.clear(), out.container_statuses.clear();
   }
   const engine::PodSandboxStatus* sandbox = in.runtime.sandbox();
   std::vector<std::string> ips;

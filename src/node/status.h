@@ -22,6 +22,7 @@ struct StatusInput {
   std::map<std::string, WaitingReason> waiting;        // by container
   std::map<std::string, std::string> messages;         // termination messages by container id
   std::set<std::string> started, not_ready;            // container ids
+  std::set<std::string> again;                         // container ids: they have ended, but start again
   std::string host_ip;
   WallTime now{};
   bool ended = false;                                  // nothing of it will run any more
