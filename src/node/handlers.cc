@@ -1,6 +1,7 @@
 // Rules and texts: Kubernetes' "Configure Liveness, Readiness and Startup Probes" and "Container Lifecycle Hooks".
 #include "node/handlers.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -223,7 +224,7 @@ io::Task<Outcome> run_hook(io::Loop& loop, engine::Cri& cri, core::LifecycleHand
     if (result.verdict == Verdict::kUnknown) result.verdict = Verdict::kFailure;
     co_return result;
   }
-  if (hook.sleep) co_await loop.sleep(std::chrono::seconds(hook.sleep->seconds));
+  if (hook.sleep) co_await loop.sleep(std::min<Duration>(std::chrono::seconds(hook.sleep->seconds), timeout));
   co_return outcome(Verdict::kSuccess, "");
 }
 

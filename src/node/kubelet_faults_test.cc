@@ -128,5 +128,14 @@ TEST_F(KubeletFaults, AChangedImageStartsAgainWhateverThePolicy) {
   EXPECT_TRUE(until([&] { return condition("Ready") == "True" && phase() == "Running"; }));
 }
 
+TEST_F(KubeletFaults, APreStopSleepEndsWithTheGrace) {
+  api.create(pod_yaml("  containers: [{name: app, image: 'nginx:1', imagePullPolicy: IfNotPresent, lifecycle: {preStop: {sleep: {seconds: 100}}}}]\n"));
+  ASSERT_TRUE(until([&] { return condition("Ready") == "True"; }));
+  api.remove(kWeb, 10);
+  pass(9s);
+  EXPECT_EQ(cri.count("stop web/app"), 0u);
+  EXPECT_TRUE(pass_until(2s, [&] { return cri.count("stop web/app#0 2s") == 1; }));
+}
+
 }  // namespace
 }  // namespace kobuk::node
