@@ -137,5 +137,14 @@ TEST_F(KubeletFaults, APreStopSleepEndsWithTheGrace) {
   EXPECT_TRUE(pass_until(2s, [&] { return cri.count("stop web/app#0 2s") == 1; }));
 }
 
+TEST_F(KubeletFaults, TheLeaseIsRenewedWhileTheStatusIsNotTaken) {
+  const char* lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1";
+  api.refuse.insert("/api/v1/nodes/n1/status");
+  ASSERT_TRUE(until([&] { return !api.get(lease).root.is_null(); }));
+  std::string renewed = field(lease, {"spec", "renewTime"});
+  pass(15s);
+  EXPECT_NE(field(lease, {"spec", "renewTime"}), renewed);
+}
+
 }  // namespace
 }  // namespace kobuk::node

@@ -84,8 +84,9 @@ io::Task<Result<void>> NodeHeartbeat::renew_lease() {
 
 io::Task<Result<void>> NodeHeartbeat::beat() {
   if (!registered_) KOBUK_CO_CHECK(co_await register_node());
-  KOBUK_CO_CHECK(co_await update_status());
-  co_return co_await renew_lease();
+  // The Lease first: it says that the node lives, also while its status can't be written.
+  KOBUK_CO_CHECK(co_await renew_lease());
+  co_return co_await update_status();
 }
 
 io::Task<void> NodeHeartbeat::run() {
