@@ -261,6 +261,7 @@ io::Task<void> PodWorker::start_container(ContainerStart which) {
   }
   auto id = co_await context_.cri.create_container(sandbox_id, *config, sandbox_config);
   if (!id) {
+    start.image_id.clear();  // it may be gone: the next try looks for it, and pulls it again
     start_failed(container, start, "CreateContainerError", id.error().message());
     co_return;
   }

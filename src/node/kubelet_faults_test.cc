@@ -146,5 +146,16 @@ TEST_F(KubeletFaults, TheLeaseIsRenewedWhileTheStatusIsNotTaken) {
   EXPECT_NE(field(lease, {"spec", "renewTime"}), renewed);
 }
 
+TEST_F(KubeletFaults, AnImageThatIsRemovedBeforeTheContainerIsMadeIsPulledAgain) {
+  cri.scripts["app"].create_error = "no such image";
+  cri.registry["nginx:1"] = "sha256:nginx";
+  api.create(pod_yaml(kSimple));
+  ASSERT_TRUE(until([&] { return waiting() == "CreateContainerError"; }));
+  cri.images.clear();
+  cri.scripts["app"].create_error.clear();
+  ASSERT_TRUE(pass_until(12s, [&] { return running(); }));
+  EXPECT_EQ(cri.count("pull nginx:1"), 1u);
+}
+
 }  // namespace
 }  // namespace kobuk::node
