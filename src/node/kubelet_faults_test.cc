@@ -157,5 +157,15 @@ TEST_F(KubeletFaults, AnImageThatIsRemovedBeforeTheContainerIsMadeIsPulledAgain)
   EXPECT_EQ(cri.count("pull nginx:1"), 1u);
 }
 
+TEST_F(KubeletFaults, APodWaitsForItsTokenWhileTheServerGivesNone) {
+  const char* tokens = "/api/v1/namespaces/default/serviceaccounts/default/token";
+  api.refuse.insert(tokens);
+  api.create(pod_yaml(cat(kSimple, "  volumes: [{name: kube-api-access-x, projected: {sources: [{serviceAccountToken: {path: token}}]}}]\n")));
+  ASSERT_TRUE(until([&] { return event_count("FailedMount") == 1; }));
+  EXPECT_EQ(cri.count("run "), 0u);
+  api.refuse.clear();  // the test's server knows no TokenRequest at all: that is no reason to wait
+  EXPECT_TRUE(pass_until(5s, [&] { return running(); }));
+}
+
 }  // namespace
 }  // namespace kobuk::node

@@ -93,7 +93,9 @@ io::Task<Result<VolumeTokens>> PodWorker::fetch_tokens(core::Volume volume) {
     auto answer = co_await context_.client.create(accounts, pod_->metadata.namespace_, request, account, "token");
     if (!answer) {
       // A cluster without TokenRequest still runs pods: only volumes that their authors wrote insist on it.
-      if (is_default_token_volume(volume)) continue;
+      Code code = answer.error().code();
+      bool absent = code == Code::kNotFound || code == Code::kUnsupported;
+      if (absent && is_default_token_volume(volume)) continue;
       co_return fail(std::move(answer).error().context("failed to fetch token"));
     }
     KOBUK_CO_TRY(codec::Document token, codec::parse_json(*answer));
@@ -200,11 +202,13 @@ ActionInput PodWorker::action_input() const {
   input.startup_failed = probes_.startup_failed();
   input.started = probes_.started();
   for (const std::string& id : hooks_) input.started.erase(id);
+  input.again = again_;
   return input;
 }
-  input.again = again_;
 
 io::Task<void> PodWorker::sync_running() {
+  // First of all: what we have found running stays as ready as it was, whatever the pod waits for.
+  probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
   if (!subscribe()) co_return;  // the watch wakes us
   bool volumes = co_await prepare_volumes();
   if (!volumes || ending()) co_return;
@@ -214,12 +218,10 @@ io::Task<void> PodWorker::sync_running() {
     wake_in(kRetry);
     co_return;
   }
-  probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
   PodActions actions = compute_actions(action_input());
   co_await apply(actions);
-}
-  // First of all: what we have found running stays as ready as it was, whatever the pod waits for.
   probes_.follow(*pod_, runtime(), pod_ip(), hooks_);
+}
 
 static std::string kill_message(const ContainerKill& kill) {
   switch (kill.reason) {
@@ -231,14 +233,14 @@ static std::string kill_message(const ContainerKill& kill) {
   return cat("Container ", kill.name, " definition changed, will be restarted");
 }
 
-// How long a container that a probe has condemned gets: the probe's own time, else the pod's.
-static int64_t kill_grace(const core::Pod& pod, const ContainerKill& kill) {
 // A changed container starts again whatever its policy says; one that a probe has condemned, however it ends.
 static bool starts_again(const core::Pod& pod, const ContainerKill& kill) {
   const core::Container* container = find_container(pod.spec, kill.name);
   return container && (kill.reason == KillReason::kChanged || restart_policy(pod.spec, *container) != "Never");
 }
 
+// How long a container that a probe has condemned gets: the probe's own time, else the pod's.
+static int64_t kill_grace(const core::Pod& pod, const ContainerKill& kill) {
   const core::Container* container = find_container(pod.spec, kill.name);
   const core::Probe* probe = nullptr;
   if (container && kill.reason == KillReason::kLivenessProbe) probe = container->liveness_probe.get();
@@ -261,13 +263,13 @@ io::Task<void> PodWorker::apply(PodActions actions) {
     bool ready = co_await prepare_sandbox(actions);
     if (!ready || ending()) co_return;
   }
+  std::erase_if(again_, [&](auto& id) { return !runtime().by_id(id); });
   for (const ContainerKill& kill : actions.kill) {
     const engine::ContainerStatus* status = runtime().by_id(kill.id);
-  std::erase_if(again_, [&](auto& id) { return !runtime().by_id(id); });
     if (!status || kills_.contains(kill.id)) continue;
+    if (starts_again(*pod_, kill)) again_.insert(kill.id);
     WallTime deadline = context_.loop.now() + std::chrono::seconds(kill_grace(*pod_, kill));
     kill_container(*status, deadline, kill_message(kill));
-    if (starts_again(*pod_, kill)) again_.insert(kill.id);
   }
   for (ContainerStart start : actions.start) {
     if (ending()) co_return;
