@@ -1,6 +1,8 @@
 // resolv.conf(5), hosts(5) and hostname(5) of a container: files of ours, mounted over those of its image. They are
 // rewritten in place, since a mount stands on the file itself.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -59,6 +61,15 @@ std::string resolv_conf_of(const ContainerRecord& record) {
   return out;
 }
 
+// Never empty in between: the container reads it at any time.
+Result<void> rewrite(const std::string& path, const std::string& text) {
+  if (auto now = sys::read_file(path, 1 << 20); now && *now == text) return {};
+  KOBUK_TRY(sys::UniqueFd fd, sys::open_file(path, O_WRONLY | O_CREAT));
+  KOBUK_CHECK(sys::write_all(fd.get(), text, path));
+  if (ftruncate(fd.get(), static_cast<off_t>(text.size())) != 0) return fail_errno(errno, cat("truncate ", path));
+  return {};
+}
+
 const EndpointRecord* endpoint_in(const Entry& entry, const std::string& network) {
   for (const EndpointRecord& endpoint : entry.status.endpoints)
     if (endpoint.network == network && !endpoint.address.empty()) return &endpoint;
@@ -112,7 +123,7 @@ Result<void> Core::write_hosts(const Entry& entry) {
       out.push_back('\n');
     }
   }
-  return sys::write_file(cat(files_directory(record.id), "/files/hosts"), out);
+  return rewrite(cat(files_directory(record.id), "/files/hosts"), out);
 }
 
 void Core::refresh_hosts(const std::string& network) {
