@@ -63,6 +63,7 @@ io::Task<void> follow_exec(Core& core, ExecPtr exec) {
   auto end = co_await live->wait();
   exec->exit_code = end ? end->code : 137;
   exec->running = false;
+  exec->live.reset();  // with its streams, once nobody serves them any more
   exec->changed.set();
   auto entry = core.find(exec->container_id);
   if (entry) core.publish(**entry, "exec_die", {{"execID", exec->id}, {"exitCode", cat(*exec->exit_code)}});
@@ -70,7 +71,7 @@ io::Task<void> follow_exec(Core& core, ExecPtr exec) {
 
 }  // namespace
 
-io::Task<Result<void>> Core::start_exec(ExecPtr exec) {
+io::Task<Result<std::shared_ptr<runtime::Exec>>> Core::start_exec(ExecPtr exec) {
   KOBUK_CO_TRY(EntryPtr entry, find(exec->container_id));
   if (exec->started) co_return fail(Code::kConflict, "exec: exec command has already run or is running: ", exec->id);
   KOBUK_CO_TRY(runtime::Container * container, running(entry));
@@ -95,12 +96,13 @@ io::Task<Result<void>> Core::start_exec(ExecPtr exec) {
     exec->changed.set();
     co_return fail(std::move(started).error().context("OCI runtime exec failed"));
   }
-  exec->live = std::move(*started);
+  std::shared_ptr<runtime::Exec> live = *std::move(started);
+  exec->live = live;
   exec->running = true;
-  exec->pid = exec->live->pid();
+  exec->pid = live->pid();
   publish(*entry, cat("exec_start: ", join(exec->args, " ")), {{"execID", exec->id}});
   tasks_.spawn(follow_exec(*this, exec));
-  co_return Result<void>();
+  co_return live;
 }
 
 }  // namespace kobuk::engine

@@ -1,8 +1,10 @@
 // Health checks (Dockerfile HEALTHCHECK): a command in the container, every interval; `retries` failures in a row make
 // it unhealthy, one success healthy. Failures within the start period do not count.
+#include <algorithm>
 #include <csignal>
 
 #include "engine/core.h"
+#include "engine/exec_output.h"
 
 namespace kobuk::engine {
 namespace {
@@ -18,6 +20,16 @@ std::vector<std::string> command_of(const HealthRecord& health) {
   if (health.test.front() == "CMD-SHELL") args.insert(args.begin(), {"/bin/sh", "-c"});
   return args;
 }
+
+// What the command says, as much of it as `docker inspect` shows.
+class ProbeOutput final : public OutputSink {
+ public:
+  io::Task<bool> take(bool, std::string bytes) override {
+    text.append(bytes, 0, kMaxOutput - std::min(kMaxOutput, text.size()));
+    co_return true;
+  }
+  std::string text;
+};
 
 }  // namespace
 
@@ -41,10 +53,7 @@ io::Task<void> Core::probe(EntryPtr entry, uint64_t run) {
   auto spec = exec_spec(*entry, command_of(health));
   Result<std::unique_ptr<runtime::Exec>> exec = nullptr;
   if (!spec) exec = fail(spec.error());
-  if (spec) {
-    spec->stderr_open = false;
-    exec = co_await entry->live->exec(std::move(*spec));
-  }
+  if (spec) exec = co_await entry->live->exec(std::move(*spec));
   if (exec) {
     std::shared_ptr<runtime::Exec> process = std::move(*exec);
     auto timed_out = std::make_shared<bool>(false);
@@ -52,12 +61,9 @@ io::Task<void> Core::probe(EntryPtr entry, uint64_t run) {
       *timed_out = true;
       auto killed = process->signal(SIGKILL);
     });
-    while (process->out() != nullptr) {
-      auto piece = co_await process->out()->read(kMaxOutput);
-      if (!piece || piece->empty()) break;
-      if (result.output.size() < kMaxOutput) result.output += *piece;
-    }
-    auto end = co_await process->wait();
+    auto output = std::make_shared<ProbeOutput>();
+    auto end = co_await read_outputs(loop_, process, output);
+    result.output = std::move(output->text);
     loop_.cancel_timer(timer);
     result.exit_code = *timed_out ? -1 : end ? end->code : -1;
     if (*timed_out) result.output = cat("Health check exceeded timeout (", timeout / std::chrono::milliseconds(1), "ms)");

@@ -43,7 +43,7 @@ struct ExecEntry {
   std::string user, cwd, detach_keys;
   bool tty = false, privileged = false, in = false, out = false, err = false;
   uint16_t columns = 0, rows = 0;
-  std::shared_ptr<runtime::Exec> live;
+  std::shared_ptr<runtime::Exec> live;  // while it runs
   bool started = false, running = false;
   int pid = 0;
   std::optional<int> exit_code;
@@ -132,7 +132,7 @@ class Core {
   // Exec (container_exec.cc).
   Result<ExecPtr> create_exec(const EntryPtr& entry, std::shared_ptr<ExecEntry> exec);
   Result<ExecPtr> find_exec(const std::string& id) const;
-  io::Task<Result<void>> start_exec(ExecPtr exec);
+  io::Task<Result<std::shared_ptr<runtime::Exec>>> start_exec(ExecPtr exec);
   // As any other process of the container would be: its user, capabilities, limits.
   Result<runtime::ExecSpec> exec_spec(const Entry& entry, std::vector<std::string> args) const;
 

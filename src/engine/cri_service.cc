@@ -6,6 +6,7 @@
 
 #include "codec/json.h"
 #include "engine/cri_convert.h"
+#include "engine/exec_output.h"
 #include "sys/file.h"
 
 namespace kobuk::engine {
@@ -13,14 +14,19 @@ namespace {
 
 constexpr size_t kMaxExecOutput = 16u << 20;
 
-// Reads a stream to its end; what goes past the bound is read and dropped, so that the process does not block on it.
-io::Task<void> drain(io::Stream* from, std::string& to) {
-  if (from == nullptr) co_return;
-  for (;;) {
-    auto piece = co_await from->read(64 << 10);
-    if (!piece || piece->empty()) co_return;
-    to.append(*piece, 0, kMaxExecOutput - std::min(kMaxExecOutput, to.size()));
+// Keeps both outputs; what goes past the bound is dropped.
+class Kept final : public OutputSink {
+ public:
+  io::Task<bool> take(bool is_stderr, std::string bytes) override {
+    std::string& to = is_stderr ? err : out;
+    to.append(bytes, 0, kMaxExecOutput - std::min(kMaxExecOutput, to.size()));
+    co_return true;
   }
+  std::string out, err;
+};
+
+io::Task<void> keep_outputs(io::Loop& loop, std::shared_ptr<runtime::Exec> exec, std::shared_ptr<Kept> kept) {
+  auto end = co_await read_outputs(loop, exec, kept);
 }
 
 class ExecProcess final : public CriProcess {
@@ -170,8 +176,8 @@ io::Task<Result<ExecResult>> CriService::exec_sync(std::string id, std::vector<s
   KOBUK_CO_TRY(EntryPtr entry, find(id, Origin::kCri));
   KOBUK_CO_TRY(runtime::Container* container, core_.running(entry));
   KOBUK_CO_TRY(runtime::ExecSpec spec, core_.exec_spec(*entry, std::move(command)));
-  KOBUK_CO_TRY(auto exec, co_await container->exec(std::move(spec)));
-  ExecResult out;
+  KOBUK_CO_TRY(auto made, co_await container->exec(std::move(spec)));
+  std::shared_ptr<runtime::Exec> exec = std::move(made);
   bool late = false;
   // Withdrawn with this frame, which it points into.
   struct Timer {
@@ -186,15 +192,14 @@ io::Task<Result<ExecResult>> CriService::exec_sync(std::string id, std::vector<s
       auto killed = running->signal(SIGKILL);
     });
   }
+  auto kept = std::make_shared<Kept>();
   io::TaskGroup outputs(core_.loop());
-  outputs.spawn(drain(exec->out(), out.out));
-  outputs.spawn(drain(exec->err(), out.err));
+  outputs.spawn(keep_outputs(core_.loop(), exec, kept));
   auto end = co_await exec->wait();
   if (late) co_return fail(Code::kTimeout, "command timed out");
   if (!end) co_return fail(std::move(end).error());
   co_await outputs.join();
-  out.exit_code = end->code;
-  co_return out;
+  co_return ExecResult{std::move(kept->out), std::move(kept->err), end->code};
 }
 
 io::Task<Result<std::unique_ptr<CriProcess>>> CriService::exec(std::string id, std::vector<std::string> command, bool tty, bool in, bool out, bool err) {

@@ -170,6 +170,21 @@ TEST_F(CriTest, ExecTellsCodesErrorsAndTimeouts) {
   EXPECT_EQ(get(cri().exec_sync(id, {"sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"}, seconds(30))).out.size(), 3'000'000u);
 }
 
+TEST_F(CriTest, ExecEndsWithItsProcessWhoeverHoldsItsOutput) {
+  PodSandboxConfig config = pod();
+  std::string sandbox = get(cri().run_pod_sandbox(config));
+  std::string id = run(sandbox, config, container("c", {"sleep", "1000"}));
+  MonoTime before = loop.mono();
+  ExecResult result = get(cri().exec_sync(id, {"sh", "-c", "sleep 1000 & echo o; echo e >&2; exit 4"}, seconds(30)));
+  EXPECT_LT(loop.mono() - before, seconds(20));
+  EXPECT_EQ(result.out, "o\n");
+  EXPECT_EQ(result.err, "e\n");
+  EXPECT_EQ(result.exit_code, 4);
+  before = loop.mono();
+  get(cri().exec_sync(id, {"sh", "-c", "yes & exit 0"}, seconds(30)));
+  EXPECT_LT(loop.mono() - before, seconds(20));
+}
+
 io::Task<std::string> read_all(io::Stream& from) {
   std::string out;
   while (true) {

@@ -2,6 +2,7 @@
 #include "codec/json.h"
 #include "engine/docker.h"
 #include "engine/docker_hijack.h"
+#include "engine/exec_output.h"
 
 namespace kobuk::engine::docker {
 namespace {
@@ -40,66 +41,64 @@ io::Task<Response> create(Call call) {
   co_return json(201, std::move(out));
 }
 
-struct Client {
-  std::shared_ptr<Stream> stream;
-  std::shared_ptr<Turnstile> turns;  // outputs write one at a time
+// Where an exec's outputs go: frames in the client's connection, or a terminal's bytes as they are.
+class Client final : public OutputSink {
+ public:
+  Client(io::Loop& loop, std::unique_ptr<Stream> stream, bool tty) : stream_(std::move(stream)), turns_(loop), tty_(tty) {}
+  io::Task<bool> take(bool is_stderr, std::string bytes) override {
+    std::string out = tty_ ? std::move(bytes) : frame(is_stderr ? StreamKind::kErr : StreamKind::kOut, bytes);
+    auto pass = co_await turns_.enter();
+    auto written = co_await stream_->write(out);
+    co_return written.has_value();
+  }
+  Stream& stream() { return *stream_; }
+
+ private:
+  std::unique_ptr<Stream> stream_;
+  Turnstile turns_;
+  bool tty_;
 };
 
-io::Task<void> pump_out(Client client, ExecPtr exec, Stream* from, StreamKind kind) {
+io::Task<void> pump_in(std::shared_ptr<Client> client, std::shared_ptr<runtime::Exec> live, bool tty, DetachKeys keys) {
   while (true) {
-    auto bytes = co_await from->read(32 << 10);
-    if (!bytes || bytes->empty()) co_return;
-    std::string out = exec->tty ? std::move(*bytes) : frame(kind, *bytes);
-    auto pass = co_await client.turns->enter();
-    auto written = co_await client.stream->write(out);
-    if (!written) co_return;
-  }
-}
-
-io::Task<void> pump_in(Client client, ExecPtr exec, DetachKeys keys) {
-  while (true) {
-    auto typed = co_await client.stream->read(32 << 10);
+    auto typed = co_await client->stream().read(32 << 10);
     if (!typed) co_return;
     if (typed->empty()) {
-      if (!exec->tty) exec->live->close_in();
+      if (!tty) live->close_in();
       co_return;
     }
     bool detached = false;
-    std::string bytes = exec->tty ? keys.pass(*typed, detached) : std::move(*typed);
-    Stream* in = exec->live->in();
+    std::string bytes = tty ? keys.pass(*typed, detached) : std::move(*typed);
+    Stream* in = live->in();
     if (!bytes.empty() && in != nullptr) {
       auto written = co_await in->write(bytes);
       if (!written) co_return;
     }
     if (!detached) continue;
-    client.stream->close();
+    client->stream().close();
     co_return;
   }
 }
 
 io::Task<void> serve_exec(Core& core, ExecPtr exec, std::unique_ptr<Stream> stream) {
-  Client client{std::move(stream), std::make_shared<Turnstile>(core.loop())};
+  auto client = std::make_shared<Client>(core.loop(), std::move(stream), exec->tty);
   auto started = co_await core.start_exec(exec);
   if (!started) {
     std::string text = cat(started.error().message(), "\r\n");
-    std::string out = exec->tty ? text : frame(StreamKind::kOut, text);
-    auto written = co_await client.stream->write(out);
+    (void)co_await client->take(false, text);
     co_return;
   }
-  auto live = exec->live;
+  auto live = *started;
   auto keys = DetachKeys::parse(exec->detach_keys);
   io::TaskGroup input(core.loop());
-  if (exec->in && keys) input.spawn(pump_in(client, exec, *keys));
-  io::TaskGroup outputs(core.loop());
-  if (live->out() != nullptr) outputs.spawn(pump_out(client, exec, live->out(), StreamKind::kOut));
-  if (live->err() != nullptr) outputs.spawn(pump_out(client, exec, live->err(), StreamKind::kErr));
-  co_await outputs.join();
+  if (exec->in && keys) input.spawn(pump_in(client, live, exec->tty, *keys));
+  auto end = co_await read_outputs(core.loop(), live, client);
   // The exit code is known before the client hears the end and asks for it.
   while (!exec->exit_code) {
     exec->changed.reset();
     co_await exec->changed.wait();
   }
-  client.stream->close();
+  client->stream().close();
 }
 
 io::Task<Response> start(Call call) {
@@ -119,7 +118,8 @@ io::Task<Response> start(Call call) {
   if (body->root["Detach"].as_bool()) {
     process->in = process->out = process->err = false;
     auto started = co_await call.core->start_exec(process);
-    co_return done(started, 200);
+    if (!started) co_return error_response(started.error());
+    co_return done({}, 200);
   }
   auto response = upgrade_response(call, process->tty);
   if (!response) co_return message_response(400, "starting an exec needs a connection to take over: send \"Connection: Upgrade\" and \"Upgrade: tcp\", or set Detach");
@@ -153,7 +153,7 @@ io::Task<Response> resize(Call call) {
   if (!height || !width || *height > 65535 || *width > 65535) co_return message_response(400, "invalid size: h and w must be numbers up to 65535");
   ExecPtr process = *exec;
   process->rows = static_cast<uint16_t>(*height), process->columns = static_cast<uint16_t>(*width);
-  if (!process->live || !process->running) co_return done({}, 200);  // taken when it starts
+  if (!process->live) co_return done({}, 200);  // taken when it starts
   co_return done(process->live->resize({process->columns, process->rows}), 200);
 }
 

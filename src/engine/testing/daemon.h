@@ -17,6 +17,7 @@ class Daemon {
   void kill_hard();      // SIGKILL
   void remove_all();     // remove_everything(), and its end
   bool running() const { return pid_ > 0; }
+  pid_t pid() const { return pid_; }
   // The real docker client against it.
   Output docker(const std::string& arguments);
 
