@@ -47,6 +47,11 @@ Result<void> make_folders(const std::string& directory) {
 
 }  // namespace
 
+Result<void> still_there(const Entry& entry) {
+  if (entry.removed) return fail(Code::kNotFound, "No such container: ", entry.record.id);
+  return {};
+}
+
 Result<EntryPtr> Core::find(std::string_view reference) const {
   std::string_view name = reference;
   if (name.starts_with('/')) name.remove_prefix(1);
@@ -122,6 +127,7 @@ io::Task<Result<EntryPtr>> Core::create(ContainerRecord record) {
 
 io::Task<Result<void>> Core::rename(EntryPtr entry, std::string name) {
   auto pass = co_await entry->turnstile.enter();
+  KOBUK_CO_CHECK(still_there(*entry));
   if (name.starts_with('/')) name.erase(0, 1);
   if (name.empty()) co_return fail(Code::kInvalid, "Neither old nor new names may be empty");
   KOBUK_CO_CHECK(check_name(name, "container"));
@@ -146,6 +152,7 @@ io::Task<Result<void>> Core::rename(EntryPtr entry, std::string name) {
 
 io::Task<Result<void>> Core::update(EntryPtr entry, Update update) {
   auto pass = co_await entry->turnstile.enter();
+  KOBUK_CO_CHECK(still_there(*entry));
   ContainerRecord changed = entry->record;
   auto take = [](auto& to, const auto& from) {
     if (from) to = from;

@@ -267,6 +267,7 @@ io::Task<Result<void>> Core::stop(EntryPtr entry, std::optional<int> signal, std
   if (!entry->running()) {
     // One that is being started is stopped once it runs.
     auto pass = co_await entry->turnstile.enter();
+    if (entry->removed) co_return Result<void>();
     cancel_restart(*entry);
     if (!entry->running()) {
       save_status(*entry);
@@ -373,7 +374,7 @@ io::Task<Result<std::unique_ptr<runtime::Attachment>>> Core::attach(EntryPtr ent
     auto attached = co_await entry->live->attach(options);
     co_return attached;
   }
-  if (entry->removed) co_return fail(Code::kNotFound, "No such container: ", entry->record.id);
+  KOBUK_CO_CHECK(still_there(*entry));
   auto waiter = await_start(entry, options);
   co_await waiter->ready.wait();
   if (waiter->error) co_return fail(*waiter->error);

@@ -23,7 +23,7 @@ io::Task<Result<void>> Core::remove(EntryPtr entry, RemoveOptions options) {
 }
 
 io::Task<Result<void>> Core::remove_locked(EntryPtr entry, RemoveOptions options) {
-  if (entry->removed) co_return fail(Code::kNotFound, "No such container: ", entry->record.id);
+  KOBUK_CO_CHECK(still_there(*entry));
   if (entry->running() || (entry->status.status == Status::kRestarting && !options.force)) {
     const char* state = entry->status.status == Status::kPaused ? "paused" : entry->status.status == Status::kRestarting ? "restarting" : "running";
     co_return fail(Code::kConflict, "cannot remove container \"", entry->record.name.empty() ? entry->record.id : cat("/", entry->record.name),

@@ -81,6 +81,8 @@ struct Entry {
   bool running() const { return status.status == Status::kRunning || status.status == Status::kPaused; }
 };
 using EntryPtr = std::shared_ptr<Entry>;
+// For whoever had to wait: kNotFound "No such container: x" when it was removed meanwhile.
+Result<void> still_there(const Entry& entry);
 
 enum class WaitFor : uint8_t { kNotRunning, kNextExit, kRemoved };
 struct RemoveOptions {
@@ -231,6 +233,7 @@ class Core {
   std::map<std::string, EntryPtr> entries_;                    // by id
   std::map<std::string, std::string, std::less<>> names_;      // name → id; reserved while one is being made
   std::map<std::string, NetworkRecord> network_records_;
+  Turnstile networks_made_;  // one at a time: each must see the names and subnets of those before
   std::map<std::string, VolumeRecord> volumes_;
   bool stopping_ = false;  // nothing is restarted
   bool closing_ = false;   // nothing is made or started any more

@@ -105,6 +105,7 @@ Result<NetworkRecord> Core::find_network(std::string_view reference) const {
 }
 
 io::Task<Result<NetworkRecord>> Core::create_network(NetworkRecord record) {
+  auto pass = co_await networks_made_.enter();
   KOBUK_CO_CHECK(check_name(record.name, "network"));
   if (record.name == kPodNetwork || record.name == "default" || record.name == "container")
     co_return fail(Code::kPermissionDenied, "operation is not permitted on predefined ", record.name, " network");
@@ -220,6 +221,7 @@ io::Task<void> Core::detach_networks(EntryPtr entry) {
 
 io::Task<Result<void>> Core::connect(EntryPtr entry, EndpointRecord endpoint) {
   auto pass = co_await entry->turnstile.enter();
+  KOBUK_CO_CHECK(still_there(*entry));
   KOBUK_CO_TRY(NetworkRecord network, find_network(endpoint.network));
   if (network.driver != "bridge")
     co_return fail(Code::kPermissionDenied, "container cannot be connected to ", network.name, " network");
@@ -252,6 +254,7 @@ io::Task<Result<void>> Core::connect(EntryPtr entry, EndpointRecord endpoint) {
 
 io::Task<Result<void>> Core::disconnect(EntryPtr entry, std::string reference, bool force) {
   auto pass = co_await entry->turnstile.enter();
+  KOBUK_CO_CHECK(still_there(*entry));
   KOBUK_CO_TRY(NetworkRecord network, find_network(reference));
   ContainerRecord changed = entry->record;
   size_t before = changed.endpoints.size();

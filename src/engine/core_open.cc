@@ -9,7 +9,7 @@
 namespace kobuk::engine {
 
 Core::Core(io::Loop& loop, EngineOptions options)
-    : loop_(loop), options_(std::move(options)), records_(loop, options_.directory), events_(loop), tasks_(loop) {}
+    : loop_(loop), options_(std::move(options)), records_(loop, options_.directory), events_(loop), networks_made_(loop), tasks_(loop) {}
 
 Core::~Core() {
   for (auto& [id, entry] : entries_)

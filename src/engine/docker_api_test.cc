@@ -1,0 +1,102 @@
+// The Docker Engine API in this process: requests that meet, and answers that the client would hide. Needs root.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/strings.h"
+#include "codec/json.h"
+#include "engine/testing/world.h"
+#include "io/http.h"
+#include "sys/file.h"
+
+namespace kobuk::engine::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Answer {
+  int status = 0;
+  std::string text;
+};
+
+class DockerApi : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!missing().empty()) GTEST_SKIP() << missing();
+    if (!enter_own_network()) GTEST_SKIP() << "a network namespace of its own can't be made here";
+    open();
+    EXPECT_EQ(ask("POST", "/images/create?fromSrc=-&repo=busybox&tag=latest", sys::read_file(world.busybox_tar()).value_or("")).status, 200);
+  }
+  void TearDown() override {
+    if (!engine) return;
+    auto removed = loop.run_until_done(engine->remove_everything());
+    EXPECT_TRUE(removed) << removed.error().message();
+    engine.reset();
+    for (const std::string& left : world.leftovers()) ADD_FAILURE() << "left behind: " << left;
+  }
+  void open() {
+    auto opened = loop.run_until_done(Engine::open(loop, world.options()));
+    ASSERT_TRUE(opened) << opened.error().message();
+    engine = std::move(*opened);
+  }
+  static io::Task<void> asking(io::http::Handler& api, std::string method, std::string target, std::string body, Answer& to) {
+    io::http::Request request;
+    request.method = std::move(method), request.target = std::move(target);
+    request.body = io::http::Body(std::move(body));
+    auto response = co_await api.handle(std::move(request));
+    auto text = co_await response.body.read_all(64 << 20);
+    to = {response.status, text.value_or("")};
+  }
+  Answer ask(std::string method, std::string target, std::string body = {}) {
+    Answer out;
+    loop.run_until_done(asking(engine->docker_api(), std::move(method), std::move(target), std::move(body), out));
+    return out;
+  }
+  // Asked together, in this order.
+  std::vector<Answer> ask_together(const std::vector<std::array<std::string, 3>>& all) {
+    std::vector<Answer> out(all.size());
+    io::TaskGroup group(loop);
+    for (size_t i = 0; i < all.size(); ++i) group.spawn(asking(engine->docker_api(), all[i][0], all[i][1], all[i][2], out[i]));
+    loop.run_until_done(group.join());
+    return out;
+  }
+  std::string create(const std::string& name, const std::string& more = R"("Cmd":["true"])") {
+    Answer made = ask("POST", cat("/containers/create?name=", name), cat(R"({"Image":"busybox",)", more, "}"));
+    EXPECT_EQ(made.status, 201) << made.text;
+    auto document = codec::parse_json(made.text);
+    return document ? std::string(document->root["Id"].as_string()) : "";
+  }
+  bool has_folder(const std::string& id) { return sys::exists(cat(world.options().directory, "/containers/", id)); }
+
+  io::Loop loop;
+  World world;
+  std::unique_ptr<Engine> engine;
+};
+
+TEST_F(DockerApi, WhatWaitedForARemovalFindsNothing) {
+  EXPECT_EQ(ask("POST", "/networks/create", R"({"Name":"front"})").status, 201);
+  const std::array<std::string, 3> changes[] = {{"POST", "/containers/box/rename?name=other", ""},
+                                                {"POST", "/containers/box/update", R"({"Memory":67108864})"},
+                                                {"POST", "/networks/front/connect", R"({"Container":"box"})"},
+                                                {"POST", "/networks/bridge/disconnect", R"({"Container":"box","Force":true})"},
+                                                {"POST", "/containers/box/stop", ""}};
+  for (const auto& change : changes) {
+    std::string id = create("box");
+    auto answers = ask_together({{"DELETE", "/containers/box", ""}, change});
+    EXPECT_EQ(answers[0].status, 204) << answers[0].text;
+    EXPECT_NE(answers[1].status, 200) << change[1];
+    EXPECT_FALSE(has_folder(id)) << change[1];
+  }
+  create("other");
+}
+
+TEST_F(DockerApi, TwoNetworksOfOneNameDoNotComeToBe) {
+  auto answers = ask_together({{"POST", "/networks/create", R"({"Name":"twin"})"}, {"POST", "/networks/create", R"({"Name":"twin"})"}});
+  EXPECT_EQ(answers[0].status, 201);
+  EXPECT_EQ(answers[1].status, 409) << answers[1].text;
+  answers = ask_together({{"POST", "/networks/create", R"({"Name":"one"})"}, {"POST", "/networks/create", R"({"Name":"two"})"}});
+  EXPECT_EQ(answers[0].status, 201);
+  EXPECT_EQ(answers[1].status, 201) << "each with a subnet of its own: " << answers[1].text;
+}
+
+}  // namespace
+}  // namespace kobuk::engine::testing
