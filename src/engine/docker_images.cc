@@ -281,11 +281,12 @@ io::Task<Response> load_images(Call call) {
 // A file that is gone once it has been sent.
 class SentFile final : public io::http::BodySource {
  public:
-  SentFile(io::Loop& loop, TemporaryFile file, sys::UniqueFd fd) : loop_(loop), file_(std::move(file)), fd_(std::move(fd)) {}
+  SentFile(io::Loop& loop, TemporaryFile file, sys::UniqueFd fd) : loop_(loop), file_(std::move(file)), fd_(std::make_shared<sys::UniqueFd>(std::move(fd))) {}
   io::Task<Result<std::string>> next() override {
-    auto read = [fd = fd_.get()]() -> Result<std::string> {
+    // The pool's thread may outlive this: it holds what it reads.
+    auto read = [fd = fd_]() -> Result<std::string> {
       std::string piece(256 << 10, '\0');
-      ssize_t got = ::read(fd, piece.data(), piece.size());
+      ssize_t got = ::read(fd->get(), piece.data(), piece.size());
       if (got < 0) return fail_errno(errno, "read the archive");
       piece.resize(static_cast<size_t>(got));
       return piece;
@@ -296,7 +297,7 @@ class SentFile final : public io::http::BodySource {
  private:
   io::Loop& loop_;
   TemporaryFile file_;
-  sys::UniqueFd fd_;
+  std::shared_ptr<sys::UniqueFd> fd_;
 };
 
 io::Task<Response> save(Core& core, std::vector<std::string> names) {
