@@ -312,7 +312,9 @@ io::Task<Result<void>> Core::kill(EntryPtr entry, int signal) {
   }
   if (entry->live) {
     auto sent = co_await entry->live->signal(signal);
-    if (!sent && sent.error().code() != Code::kFailedPrecondition)
+    // It ended, or its monitor is about to say so.
+    bool gone = !sent && (sent.error().code() == Code::kFailedPrecondition || sent.error().code() == Code::kUnavailable);
+    if (!sent && !gone)
       co_return fail(std::move(sent).error().context("Cannot kill container: ", entry->record.id));
   }
   publish(*entry, "kill", {{"signal", cat(signal)}});
