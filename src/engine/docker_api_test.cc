@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "codec/json.h"
+#include "codec/tar.h"
 #include "engine/testing/world.h"
 #include "io/http.h"
 #include "sys/file.h"
@@ -96,6 +97,32 @@ TEST_F(DockerApi, TwoNetworksOfOneNameDoNotComeToBe) {
   answers = ask_together({{"POST", "/networks/create", R"({"Name":"one"})"}, {"POST", "/networks/create", R"({"Name":"two"})"}});
   EXPECT_EQ(answers[0].status, 201);
   EXPECT_EQ(answers[1].status, 201) << "each with a subnet of its own: " << answers[1].text;
+}
+
+std::string fifos(const std::vector<std::string>& names) {
+  std::string out;
+  codec::TarWriter writer([&](std::string_view bytes) -> Result<void> {
+    out += bytes;
+    return {};
+  });
+  for (const std::string& name : names) {
+    codec::TarEntry entry;
+    entry.type = codec::TarType::kFifo, entry.name = name, entry.mode = 0644;
+    EXPECT_TRUE(writer.add(entry, {}));
+  }
+  EXPECT_TRUE(writer.finish());
+  return out;
+}
+
+// What lies where the engine looks is the container's to choose.
+TEST_F(DockerApi, AFifoInPlaceOfAFileHoldsUpNobody) {
+  create("box", R"("User":"alice","Cmd":["true"])");
+  EXPECT_EQ(ask("PUT", "/containers/box/archive?path=/etc", fifos({"passwd", "group"})).status, 200);
+  Answer put = ask("PUT", "/containers/box/archive?path=/tmp&copyUIDGID=1", fifos({"x"}));
+  EXPECT_EQ(put.status, 400) << put.text;
+  EXPECT_THAT(put.text, HasSubstr("unable to find user alice"));
+  EXPECT_EQ(ask("GET", "/containers/box/archive?path=/etc").status, 200);
+  EXPECT_EQ(ask("PUT", "/containers/box/archive?path=/etc/passwd", fifos({"x"})).status, 400);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace {
 // Hands the tree on as it is read; keeps its root open until then.
 class TreeBody final : public io::http::BodySource {
  public:
-  TreeBody(io::Loop& loop, sys::UniqueFd root, std::unique_ptr<TarOfTree> tar) : loop_(loop), root_(std::make_shared<sys::UniqueFd>(std::move(root))), tar_(std::move(tar)) {}
+  TreeBody(io::Loop& loop, std::shared_ptr<sys::UniqueFd> root, std::unique_ptr<TarOfTree> tar) : loop_(loop), root_(std::move(root)), tar_(std::move(tar)) {}
   io::Task<Result<std::string>> next() override {
     // The pool's thread may outlive this: it holds what it works on.
     auto read = [tar = tar_, root = root_] { return tar->next(); };
@@ -43,33 +43,47 @@ Result<void> check_path(const Call& call) {
   return {};
 }
 
-io::Task<Response> stat_path(Call call) {
+// A path in a view, looked at on the pool: what lies there is the container's to choose.
+struct Looked {
+  PathStat stat;
+  std::unique_ptr<TarOfTree> tar;  // when asked for
+};
+io::Task<Result<Looked>> look(io::Loop& loop, std::shared_ptr<sys::UniqueFd> root, std::string path, bool with_tar) {
+  auto work = [root, path, with_tar]() -> Result<Looked> {
+    Looked out;
+    KOBUK_TRY(out.stat, stat_below(root->get(), path));
+    if (with_tar) {
+      KOBUK_TRY(out.tar, TarOfTree::open(root->get(), path, out.stat.name));
+    }
+    return out;
+  };
+  auto looked = co_await loop.offload("archive", work);
+  co_return looked;
+}
+
+io::Task<Response> read_path(Call call, bool with_tar) {
   if (auto good = check_path(call); !good) co_return error_response(good.error());
   auto entry = container(call);
   if (!entry) co_return error_response(entry.error());
   auto view = co_await call.core->view(*entry, call.parameter("path"));
   if (!view) co_return no_such_path(call, view.error());
-  auto stat = stat_below(view->root.get(), view->path);
-  if (!stat) co_return no_such_path(call, stat.error());
+  auto root = std::make_shared<sys::UniqueFd>(std::move(view->root));
+  auto looked = co_await look(call.core->loop(), root, view->path, with_tar);
+  if (!looked) co_return no_such_path(call, looked.error());
   Response out;
-  out.headers.set("X-Docker-Container-Path-Stat", base64(path_stat_json(*stat)));
+  out.headers.set("X-Docker-Container-Path-Stat", base64(path_stat_json(looked->stat)));
+  if (!with_tar) co_return out;
+  out.headers.set("Content-Type", "application/x-tar");
+  out.body = io::http::Body(std::make_unique<TreeBody>(call.core->loop(), root, std::move(looked->tar)));
   co_return out;
 }
 
+io::Task<Response> stat_path(Call call) {
+  auto out = co_await read_path(std::move(call), false);
+  co_return out;
+}
 io::Task<Response> get_archive(Call call) {
-  if (auto good = check_path(call); !good) co_return error_response(good.error());
-  auto entry = container(call);
-  if (!entry) co_return error_response(entry.error());
-  auto view = co_await call.core->view(*entry, call.parameter("path"));
-  if (!view) co_return no_such_path(call, view.error());
-  auto stat = stat_below(view->root.get(), view->path);
-  if (!stat) co_return no_such_path(call, stat.error());
-  auto tar = TarOfTree::open(view->root.get(), view->path, stat->name);
-  if (!tar) co_return no_such_path(call, tar.error());
-  Response out;
-  out.headers.set("Content-Type", "application/x-tar");
-  out.headers.set("X-Docker-Container-Path-Stat", base64(path_stat_json(*stat)));
-  out.body = io::http::Body(std::make_unique<TreeBody>(call.core->loop(), std::move(view->root), std::move(*tar)));
+  auto out = co_await read_path(std::move(call), true);
   co_return out;
 }
 
@@ -85,16 +99,43 @@ io::Task<Result<void>> extract(io::Loop& loop, io::http::Body& body, std::shared
   co_return Result<void>();
 }
 
+// A file of the container's; nothing when it is none: a FIFO would be waited for, a device may do anything.
+std::string read_plain_file(int root, const char* path) {
+  auto found = sys::open_in_root(root, path, O_PATH);
+  struct stat st {};
+  if (!found || fstat(found->get(), &st) != 0 || !S_ISREG(st.st_mode)) return {};
+  auto fd = sys::open_file(sys::fd_path(found->get()), O_RDONLY);
+  return fd ? sys::read_all(fd->get(), path, 1 << 20).value_or("") : std::string();
+}
+
 // The container's user as its own /etc/passwd knows it; nothing when it runs as root.
 Result<std::optional<std::pair<uint32_t, uint32_t>>> owner_in(int root, const std::string& user) {
   using Owner = std::optional<std::pair<uint32_t, uint32_t>>;
   if (user.empty()) return Owner();
-  auto read = [&](const char* path) {
-    auto fd = sys::open_in_root(root, path, O_RDONLY);
-    return fd ? sys::read_all(fd->get(), path, 1 << 20).value_or("") : std::string();
-  };
-  KOBUK_TRY(runtime::Identity identity, runtime::look_up_user(user, read("/etc/passwd"), read("/etc/group")));
+  KOBUK_TRY(runtime::Identity identity, runtime::look_up_user(user, read_plain_file(root, "/etc/passwd"), read_plain_file(root, "/etc/group")));
   return Owner(std::pair(identity.uid, identity.gid));
+}
+
+// The folder that an archive goes to, and who gets what is in it.
+struct Target {
+  std::shared_ptr<sys::UniqueFd> folder;
+  ExtractOptions options;
+};
+io::Task<Result<Target>> target_in(io::Loop& loop, Core::View view, std::optional<std::string> user) {
+  auto root = std::make_shared<sys::UniqueFd>(std::move(view.root));
+  auto work = [root, path = view.path, user]() -> Result<Target> {
+    Target out;
+    KOBUK_TRY(sys::UniqueFd folder, sys::open_in_root(root->get(), path, O_RDONLY | O_DIRECTORY));
+    out.folder = std::make_shared<sys::UniqueFd>(std::move(folder));
+    if (user) {
+      auto owner = owner_in(root->get(), *user);
+      if (!owner) return fail(std::move(owner).error().with_code(Code::kInvalid));  // not to be taken for a missing folder
+      out.options.owner = *owner;
+    }
+    return out;
+  };
+  auto target = co_await loop.offload("archive", work);
+  co_return target;
 }
 
 io::Task<Response> put_archive(Call call) {
@@ -104,16 +145,13 @@ io::Task<Response> put_archive(Call call) {
   auto view = co_await call.core->view(*entry, call.parameter("path"));
   if (!view) co_return no_such_path(call, view.error());
   if (view->readonly) co_return message_response(403, "container rootfs is marked read-only");
-  auto folder = sys::open_in_root(view->root.get(), view->path, O_RDONLY | O_DIRECTORY);
-  if (!folder && folder.error().system_errno() == ENOTDIR) co_return message_response(400, "extraction point is not a directory");
-  if (!folder) co_return no_such_path(call, folder.error());
-  ExtractOptions options{.owner = {}, .no_overwrite_dir_non_dir = call.flag("noOverwriteDirNonDir")};
-  if (call.flag("copyUIDGID")) {
-    auto owner = owner_in(view->root.get(), (*entry)->record.user);
-    if (!owner) co_return error_response(owner.error());
-    options.owner = *owner;
-  }
-  auto extracted = co_await extract(call.core->loop(), call.request.body, std::make_shared<sys::UniqueFd>(std::move(*folder)), options);
+  std::optional<std::string> user;
+  if (call.flag("copyUIDGID")) user = (*entry)->record.user;
+  auto target = co_await target_in(call.core->loop(), *std::move(view), user);
+  if (!target && target.error().system_errno() == ENOTDIR) co_return message_response(400, "extraction point is not a directory");
+  if (!target) co_return no_such_path(call, target.error());
+  target->options.no_overwrite_dir_non_dir = call.flag("noOverwriteDirNonDir");
+  auto extracted = co_await extract(call.core->loop(), call.request.body, target->folder, target->options);
   co_return done(extracted, 200);
 }
 
@@ -122,11 +160,12 @@ io::Task<Response> export_container(Call call) {
   if (!entry) co_return error_response(entry.error());
   auto view = co_await call.core->view(*entry, "/");
   if (!view) co_return error_response(view.error());
-  auto tar = TarOfTree::open(view->root.get(), "");
-  if (!tar) co_return error_response(tar.error());
+  auto root = std::make_shared<sys::UniqueFd>(std::move(view->root));
+  auto looked = co_await look(call.core->loop(), root, "", true);
+  if (!looked) co_return error_response(looked.error());
   Response out;
   out.headers.set("Content-Type", "application/octet-stream");
-  out.body = io::http::Body(std::make_unique<TreeBody>(call.core->loop(), std::move(view->root), std::move(*tar)));
+  out.body = io::http::Body(std::make_unique<TreeBody>(call.core->loop(), root, std::move(looked->tar)));
   co_return out;
 }
 
