@@ -19,6 +19,7 @@ class Pipe {
 };
 
 constexpr size_t kPipeBytes = 256 << 10;
+constexpr Duration kConnectPatience = std::chrono::seconds(30);
 
 class PipeReader final : public io::Stream {
  public:
@@ -87,6 +88,25 @@ io::Task<void> distribute(std::shared_ptr<runtime::Attachment> from, std::shared
   }
 }
 
+// A connection that was begun, until it stands. Never on the pool: a server that accepts nobody lets it wait for minutes.
+io::Task<Result<void>> connected(io::Loop& loop, std::shared_ptr<sys::UniqueFd> socket) {
+  io::Event ready(loop);
+  bool writable = false;
+  KOBUK_CO_CHECK(loop.watch_fd(socket->get(), io::Loop::kWrite, [&ready, &writable](unsigned) {
+    writable = true;
+    ready.set();
+  }));
+  struct Unwatch {
+    io::Loop& loop;
+    int fd;
+    ~Unwatch() { loop.unwatch_fd(fd); }
+  } unwatch{loop, socket->get()};
+  Deadline deadline(loop, kConnectPatience, ready);
+  co_await ready.wait();
+  if (!writable) co_return fail(Code::kTimeout, "nobody accepted the connection in ", kConnectPatience / std::chrono::seconds(1), " s");
+  co_return sys::connect_outcome(socket->get());
+}
+
 class AttachedProcess final : public CriProcess {
  public:
   AttachedProcess(Core& core, EntryPtr entry, std::shared_ptr<runtime::Attachment> attachment, bool in, bool out, bool err)
@@ -148,9 +168,12 @@ io::Task<Result<std::unique_ptr<io::Stream>>> CriService::port_forward(std::stri
   KOBUK_CO_TRY(EntryPtr entry, find(sandbox, Origin::kSandbox));
   KOBUK_CO_TRY(runtime::Container * container, core_.running(entry));
   std::string path = entry->record.network_mode == "host" ? "/proc/self/ns/net" : container->namespace_path(runtime::NamespaceKind::kNetwork);
-  auto work = [path, port] { return sys::connect_in_namespace(path, "127.0.0.1", port); };
-  auto socket = co_await core_.loop().offload("port forward", work);
-  if (!socket) co_return fail(std::move(socket).error().context("port ", port, " of pod sandbox ", sandbox));
+  std::string what = cat("port ", port, " of pod sandbox ", sandbox);
+  auto begun = sys::begin_connect_in_namespace(path, "127.0.0.1", port);
+  if (!begun) co_return fail(std::move(begun).error().context(what));
+  auto socket = std::make_shared<sys::UniqueFd>(*std::move(begun));
+  auto stands = co_await connected(core_.loop(), socket);
+  if (!stands) co_return fail(std::move(stands).error().context(what));
   co_return io::adopt_fd(core_.loop(), socket->release());
 }
 

@@ -230,6 +230,27 @@ TEST_F(CriTest, PortForwardReachesThePodsLoopback) {
   EXPECT_FALSE(loop.run_until_done(cri().port_forward(sandbox, 81)));
 }
 
+io::Task<void> forward(Cri& cri, std::string sandbox, std::vector<std::unique_ptr<io::Stream>>& to) {
+  auto connected = co_await cri.port_forward(sandbox, 80);
+  if (connected) to.push_back(std::move(*connected));
+}
+
+// More connections than the server's backlog holds: those that wait must not keep others from the disk.
+TEST_F(CriTest, PortForwardToAServerThatAcceptsNobodyHoldsUpNobodyElse) {
+  PodSandboxConfig config = pod();
+  std::string sandbox = get(cri().run_pod_sandbox(config));
+  std::string id = run(sandbox, config, container("server", {"sh", "-c", "httpd -p 127.0.0.1:80 -h /www; sleep 1000"}));
+  exec(id, {"sh", "-c", "until pidof httpd; do :; done; kill -STOP $(pidof httpd)"});
+  std::vector<std::unique_ptr<io::Stream>> open;
+  io::TaskGroup group(loop);
+  for (int i = 0; i < 40; ++i) group.spawn(forward(cri(), sandbox, open));
+  MonoTime before = loop.mono();
+  run(sandbox, config, container("other", {"true"}));
+  EXPECT_LT(loop.mono() - before, seconds(20));
+  EXPECT_GT(open.size(), 0u);
+  EXPECT_GT(group.running(), 0u) << "the backlog is not full: this shows nothing";
+}
+
 TEST_F(CriTest, ANewEngineFindsPodsAgain) {
   PodSandboxConfig config = pod();
   std::string sandbox = get(cri().run_pod_sandbox(config));

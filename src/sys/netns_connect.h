@@ -9,8 +9,11 @@
 
 namespace kobuk::sys {
 
-// Connected, blocking until it is (on a loopback: at once). kUnavailable (ECONNREFUSED) when nobody listens, kNotFound
-// when the namespace is gone. The socket is opened by a thread that lives only for that; the caller stays where it is.
-Result<UniqueFd> connect_in_namespace(const std::string& namespace_path, const std::string& address, uint16_t port);
+// A non-blocking socket whose connection is under way or stands: once it is writable, connect_outcome() tells. An error
+// that is known at once is returned at once. kNotFound when the namespace is gone. The socket is opened by a thread that
+// lives only for that; the caller stays where it is.
+Result<UniqueFd> begin_connect_in_namespace(const std::string& namespace_path, const std::string& address, uint16_t port);
+// kUnavailable (ECONNREFUSED) when nobody listens.
+Result<void> connect_outcome(int socket);
 
 }  // namespace kobuk::sys
