@@ -268,7 +268,7 @@ io::Task<Result<void>> ImagesImpl::download(LayerJob* job, std::shared_ptr<Repos
   LayerIngest::Options options{.digest = layer.blob.digest, .diff_id = layer.diff_id, .size = layer.blob.size, .unpack = !has_layer(*blobs_, layer.diff_id), .limits = limits()};
   auto create = [blobs = blobs_, options] { return LayerIngest::create(blobs, options); };
   KOBUK_CO_TRY(auto ingest, co_await loop_.offload("begin layer", create));
-  LayerPipe pipe(loop_, ingest);
+  LayerPipe pipe(loop_, std::move(ingest));
   auto total = layer.blob.size;
   job->report("Downloading", 0, total);
   for (int attempt = 1; pipe.accepted() < static_cast<uint64_t>(total); ++attempt) {

@@ -1,6 +1,17 @@
 #include "image/layer_pipe.h"
 
 namespace kobuk::image {
+namespace {
+
+// Whoever lets go of an ingest last removes what it made; none of those here may do it on the loop.
+io::Task<void> let_go(io::Loop& loop, std::shared_ptr<LayerIngest> ingest) {
+  auto drop = [ingest = std::move(ingest)]() mutable { ingest.reset(); };
+  co_await loop.offload("drop layer", std::move(drop));
+}
+
+}  // namespace
+
+LayerPipe::~LayerPipe() { loop_.spawn(let_go(loop_, std::move(ingest_))); }
 
 io::Task<void> LayerPipe::work() {
   while (!failed_) {
@@ -12,8 +23,9 @@ io::Task<void> LayerPipe::work() {
       continue;
     }
     busy_ = true;
-    auto feed = [ingest = ingest_, pieces = std::move(waiting_)]() -> Result<void> {
-      for (const std::string& piece : pieces) KOBUK_CHECK(ingest->feed(piece));
+    auto feed = [ingest = ingest_, pieces = std::move(waiting_)]() mutable -> Result<void> {
+      std::shared_ptr<LayerIngest> to = std::move(ingest);  // let go of on this thread
+      for (const std::string& piece : pieces) KOBUK_CHECK(to->feed(piece));
       return {};
     };
     waiting_.clear();
@@ -47,8 +59,11 @@ io::Task<Result<LayerIngest::Finished>> LayerPipe::finish() {
     co_await taken_.wait();
   }
   if (failed_) co_return fail(*failed_);
-  auto finish = [ingest = ingest_] { return ingest->finish(); };
-  auto finished = co_await loop_.offload("finish layer", finish);
+  auto finish = [ingest = ingest_]() mutable {
+    std::shared_ptr<LayerIngest> to = std::move(ingest);
+    return to->finish();
+  };
+  auto finished = co_await loop_.offload("finish layer", std::move(finish));
   co_return finished;
 }
 

@@ -17,6 +17,8 @@ class LayerPipe {
   LayerPipe(io::Loop& loop, std::shared_ptr<LayerIngest> ingest) : loop_(loop), ingest_(std::move(ingest)), more_(loop), taken_(loop), worker_(loop) {
     worker_.spawn(work());
   }
+  // What was not finished is removed, a whole tree, on the pool.
+  ~LayerPipe();
   // The ingest's error, once it had one.
   io::Task<Result<void>> push(std::string piece);
   // Waits for all that was pushed, and finishes the ingest.
