@@ -111,7 +111,7 @@ io::Task<Result<Fetched>> RegistryRepository::manifest_at(Place place, std::stri
   ask.headers.set("Accept", accepted_manifests());
   KOBUK_CO_TRY(auto response, co_await place.session->send(std::move(ask)));
   if (response.status != 200) {
-    RegistryError error = co_await error_of(std::move(response));
+    RegistryError error = co_await error_of(loop(), std::move(response), hosts_->options().patience);
     co_return fail(describe_pull_error(error, reference_));
   }
   Fetched out;
@@ -146,7 +146,7 @@ io::Task<Result<BlobBody>> RegistryRepository::blob_at(Place place, codec::Diges
   if (offset > 0) ask.headers.set("Range", cat("bytes=", offset, '-'));
   KOBUK_CO_TRY(auto response, co_await place.session->send(std::move(ask)));
   if (response.status != 200 && response.status != 206) {
-    RegistryError error = co_await error_of(std::move(response));
+    RegistryError error = co_await error_of(loop(), std::move(response), hosts_->options().patience);
     co_return fail(describe_pull_error(error, reference_).context("blob ", digest.text()));
   }
   BlobBody out;
@@ -170,7 +170,7 @@ io::Task<Result<BlobBody>> RegistryRepository::blob(codec::Digest digest, uint64
 }
 
 io::Task<std::unexpected<Error>> RegistryRepository::push_error(io::http::Response response) {
-  RegistryError error = co_await error_of(std::move(response));
+  RegistryError error = co_await error_of(loop(), std::move(response), hosts_->options().patience);
   co_return fail(describe_push_error(error, reference_));
 }
 

@@ -2,6 +2,8 @@
 // certificates: Docker's certs.d; RFC 9110 §15.4 (redirects).
 #include "image/registry_session.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "codec/json.h"
@@ -16,9 +18,17 @@ constexpr size_t kMaxErrorBody = 64 << 10, kMaxTokenBody = 1 << 20;
 constexpr auto kMaxRetryAfter = std::chrono::seconds(20);
 constexpr int kMaxRetryAfters = 3;
 
-bool is_local(std::string_view authority) {
-  return authority == "localhost" || authority.starts_with("localhost:") || authority.starts_with("127.") ||
-         authority.starts_with("[::1]");
+std::string_view host_of(std::string_view authority) {
+  size_t bracket = authority.starts_with('[') ? authority.find(']') : std::string_view::npos;
+  size_t end = bracket == std::string_view::npos ? authority.find(':') : bracket + 1;
+  return end >= authority.size() || authority[end] == ':' ? authority.substr(0, end) : authority;
+}
+
+// An address, or the one name that always is one: "127.example.com" is whatever its owner says.
+bool is_loopback(const std::string& host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
@@ -30,12 +40,18 @@ std::string describe(const std::string& method, const Url& url) {
   return cat(verb, " \"", url.scheme, "://", url.authority, url.target.substr(0, url.target.find('?')), '"');
 }
 
+// Whoever sits on the way would read them.
+Error refusal_in_clear(const Url& url) {
+  return Error(Code::kPermissionDenied, cat("credentials are not sent in clear to ", url.scheme, "://", url.authority,
+                                            ": give it a certificate, or list it as an insecure registry if you trust the network to it"));
+}
+
 }  // namespace
 
 bool Hosts::insecure(const std::string& authority) const {
   const auto& listed = options_.insecure_registries;
-  std::string_view host = std::string_view(authority).substr(0, authority.starts_with('[') ? authority.find(']') + 1 : authority.find(':'));
-  return is_local(authority) || std::find(listed.begin(), listed.end(), authority) != listed.end() ||
+  std::string host(host_of(authority));
+  return is_loopback(host) || std::find(listed.begin(), listed.end(), authority) != listed.end() ||
          std::find(listed.begin(), listed.end(), host) != listed.end();
 }
 
@@ -76,7 +92,12 @@ void Session::add_scope(std::string scope) {
   if (scopes_.insert(std::move(scope)).second) authorization_.clear();
 }
 
+bool Session::may_hear_secrets(const Url& url) const {
+  return url.scheme == "https" || hosts_->insecure(url.authority) || (clear_by_choice_ && url.authority == authority_);
+}
+
 io::Task<Result<io::http::Response>> Session::exchange(Url url, Ask ask, std::string authorization) {
+  if (!authorization.empty() && !may_hear_secrets(url)) co_return fail(refusal_in_clear(url));
   KOBUK_CO_TRY(auto transport, hosts_->transport(url));
   io::http::Request request;
   request.method = ask.method;
@@ -119,6 +140,8 @@ io::Task<Result<io::http::Response>> Session::send_any_scheme(Ask ask) {
   if (ask.url) {
     // A Location on another host is asked without credentials.
     Url url = *ask.url;
+    // A registry behind a proxy that ends TLS knows no better than to say http.
+    if (url.authority == authority_ && scheme_ == "https") url.scheme = "https";
     if (url.authority != authority_) {
       auto elsewhere = co_await exchange(url, ask, "");
       co_return elsewhere;
@@ -194,6 +217,8 @@ io::Task<Result<void>> Session::authorize(std::vector<Challenge> challenges) {
 io::Task<Result<std::string>> Session::fetch_token(Url realm, std::string service, std::string challenge_scope) {
   std::set<std::string> scopes = scopes_;
   if (!challenge_scope.empty()) scopes.insert(std::move(challenge_scope));
+  bool known = credentials_ && !(credentials_->username.empty() && credentials_->identity_token.empty());
+  if (known && !may_hear_secrets(realm)) co_return fail(refusal_in_clear(realm));
   Ask ask;
   std::string form;
   auto add = [&form](std::string_view name, std::string_view value) { cat_to(form, form.empty() ? "" : "&", name, '=', io::http::percent_encode(value)); };
@@ -218,18 +243,19 @@ io::Task<Result<std::string>> Session::fetch_token(Url realm, std::string servic
   if (!refresh && credentials_ && !credentials_->username.empty()) basic = cat("Basic ", base64(cat(credentials_->username, ':', credentials_->password)));
   KOBUK_CO_TRY(auto response, co_await exchange(realm, std::move(ask), basic));
   if (response.status != 200) {
-    RegistryError error = co_await error_of(std::move(response));
+    RegistryError error = co_await error_of(loop(), std::move(response), options().patience);
     Code code = error.status >= 500 ? Code::kUnavailable : error.status == 429 ? Code::kResourceExhausted : Code::kUnauthenticated;
     co_return fail(code, error.text());
   }
-  KOBUK_CO_TRY(std::string body, co_await response.body.read_all(kMaxTokenBody));
+  std::string what = cat("read the token of ", realm.authority);
+  KOBUK_CO_TRY(std::string body, co_await until_stalled(loop(), response.body.read_all(kMaxTokenBody), options().patience, nullptr, what));
   KOBUK_CO_TRY(codec::Document document, codec::parse_json(body, {.max_bytes = kMaxTokenBody, .max_depth = 16}));
   std::string_view token = document.root["token"].as_string(document.root["access_token"].as_string());
   if (token.empty()) co_return fail(Code::kUnavailable, "authorization server did not include a token in the response");
   co_return std::string(token);
 }
 
-io::Task<RegistryError> error_of(io::http::Response response) {
+io::Task<RegistryError> error_of(io::Loop& loop, io::http::Response response, Duration patience) {
   for (std::string_view header : response.headers.get_all("WWW-Authenticate")) {
     for (const Challenge& challenge : parse_challenges(header)) {
       auto error = challenge.parameters.find("error");
@@ -238,7 +264,7 @@ io::Task<RegistryError> error_of(io::http::Response response) {
       if (error->second == "insufficient_scope") co_return RegistryError{response.status, "DENIED", "requested access to the resource is denied"};
     }
   }
-  auto body = co_await response.body.read_all(kMaxErrorBody);
+  auto body = co_await until_stalled(loop, response.body.read_all(kMaxErrorBody), patience, nullptr, "read the registry's error");
   co_return parse_registry_error(response.status, body ? *body : std::string());
 }
 

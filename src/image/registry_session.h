@@ -52,7 +52,8 @@ struct Ask {
 class Session {
  public:
   Session(std::shared_ptr<Hosts> hosts, std::string scheme, std::string authority, std::string prefix, std::optional<Credentials> credentials)
-      : hosts_(std::move(hosts)), scheme_(std::move(scheme)), authority_(std::move(authority)), prefix_(std::move(prefix)), credentials_(std::move(credentials)) {}
+      : hosts_(std::move(hosts)), scheme_(std::move(scheme)), authority_(std::move(authority)), prefix_(std::move(prefix)), credentials_(std::move(credentials)),
+        clear_by_choice_(scheme_ == "http") {}
 
   // Any status but 401 challenges that could be answered and redirects that could be followed.
   io::Task<Result<io::http::Response>> send(Ask ask);
@@ -70,6 +71,8 @@ class Session {
   io::Task<Result<io::http::Response>> exchange(Url url, Ask ask, std::string authorization);
   io::Task<Result<void>> authorize(std::vector<Challenge> challenges);
   io::Task<Result<std::string>> fetch_token(Url realm, std::string service, std::string challenge_scope);
+  // By https, or where the user, who named an insecure registry or an http:// mirror, or a loopback vouches for the way.
+  bool may_hear_secrets(const Url& url) const;
 
   std::shared_ptr<Hosts> hosts_;
   std::string scheme_;  // empty: not known yet
@@ -77,10 +80,11 @@ class Session {
   std::optional<Credentials> credentials_;
   std::set<std::string> scopes_;
   std::string authorization_;
+  bool clear_by_choice_;  // the place was given with its scheme, and that is http
 };
 
-// The error that an answer is; reads its body.
-io::Task<RegistryError> error_of(io::http::Response response);
+// The error that an answer is; reads its body, as long as it comes.
+io::Task<RegistryError> error_of(io::Loop& loop, io::http::Response response, Duration patience);
 // How long to wait before asking again, when the answer asks for that and it is not long.
 std::optional<Duration> retry_after(const io::http::Response& response);
 
