@@ -52,7 +52,7 @@ class SystemAuthorizer final : public Authorizer {
     if (user.in_group("system:masters")) return true;
     if (!user.anonymous && is_discovery(info)) return true;
     if (open_to_anonymous(info)) return true;
-    if (!info.is_resource) return false;
+    if (!info.is_resource || info.verb == "impersonate") return false;  // "*" means what is done to objects
     std::string resource = info.subresource.empty() ? info.resource : cat(info.resource, "/", info.subresource);
     return std::ranges::any_of(kRules, [&](const Rule& rule) {
       return is_user(rule.user, user.name) && has_word(rule.verbs, info.verb) && has_word(rule.resources, resource);

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "controlplane/apiserver/node_restriction.h"
 #include "controlplane/apiserver/strategy.h"
 #include "controlplane/apiserver/write.h"
 
@@ -98,6 +99,7 @@ io::Task<Answer<Outcome>> try_create(Core& core, Call& call, Document& document,
   API_CO_CHECK(allowed);
   API_CO_CHECK(validate(resource, object));
   Value nothing;
+  API_CO_CHECK(check_node_write(call.user, call.info, object, nothing));
   auto more = co_await resource.strategy->claim(core, object, nothing, document.arena);
   API_CO_TRY(Claims taken, std::move(more));
   for (auto& compare : taken.compares) claims.compares.push_back(std::move(compare));

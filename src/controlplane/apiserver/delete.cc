@@ -4,6 +4,7 @@
 #include "api/normalize.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "controlplane/apiserver/node_restriction.h"
 #include "controlplane/apiserver/selection.h"
 #include "controlplane/apiserver/strategy.h"
 
@@ -109,6 +110,7 @@ io::Task<Answer<Attempt>> try_delete(Core& core, Call& call, const DeleteOptions
   API_CO_TRY(Stored live, read_stored(std::move(kv)));
   API_CO_CHECK(check_preconditions(options, call, live.value()));
   API_CO_CHECK(strategy.check_delete(live.value()));
+  API_CO_CHECK(check_node_write(call.user, call.info, Value(), live.value()));
   Arena arena;
   Value object = live.value().clone(arena);
   Value& metadata = object.get_or_add(arena, "metadata");

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "controlplane/apiserver/bootstrap.h"
 #include "controlplane/apiserver/handlers.h"
+#include "controlplane/apiserver/node_restriction.h"
 
 namespace kobuk::controlplane {
 
@@ -64,6 +65,16 @@ constexpr Route kRoutes[] = {
     {"update", handle_update}, {"patch", handle_patch},   {"delete", handle_delete}, {"deletecollection", handle_delete_collection},
 };
 
+// From here on the caller is whom it asks to be, if it may.
+Answer<void> act_as_asked(const Core& core, Call& call) {
+  API_TRY(auto asked, impersonation(call.request));
+  if (!asked) return {};
+  for (const RequestInfo& need : asked->needs)
+    if (!core.authorizer->allows(call.user, need)) return refuse(authorization_refusal(call.user, need));
+  call.user = std::move(asked->user);
+  return {};
+}
+
 bool has(std::span<const std::string_view> list, std::string_view word) { return std::ranges::find(list, word) != list.end(); }
 
 Status not_allowed(const Call& call) {
@@ -115,7 +126,12 @@ io::Task<Answer<Response>> ApiServer::Impl::serve(Call& call) {
   auto user = authenticate(call.request);
   if (!user || (user->anonymous && !open_to_anonymous(call.info))) co_return refuse(unauthorized());
   call.user = *std::move(user);
+  API_CO_CHECK(act_as_asked(core, call));
   if (!core.authorizer->allows(call.user, call.info)) co_return refuse(authorization_refusal(call.user, call.info));
+  if (is_node(call.user) && call.info.is_resource) {
+    auto readable = co_await check_node_read(core, call);
+    API_CO_CHECK(readable);
+  }
 
   auto accepted = negotiate(call.request.headers.get("Accept"));
   bool any_type = !call.info.is_resource || call.info.subresource == "log";

@@ -4,6 +4,7 @@
 #include "api/validate.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "controlplane/apiserver/node_restriction.h"
 #include "controlplane/apiserver/strategy.h"
 #include "controlplane/apiserver/write.h"
 
@@ -85,6 +86,7 @@ Answer<Value> prepare(Core& core, const Call& call, const UpdateSpec& spec, cons
   if (strategy.has_generation() && spec.subresource != "status" && strategy.new_generation(object, old))
     object.find("metadata")->set(arena, "generation", Value::integer(old["metadata"]["generation"].as_int() + 1));
   API_CHECK(validate(spec, resource, object, old));
+  API_CHECK(check_node_write(call.user, call.info, object, old));
   return object;
 }
 

@@ -181,12 +181,95 @@ TEST_F(Write, OthersMayNotDoEverything) {
   EXPECT_EQ(get("/metrics").message(), "forbidden: User \"jane\" cannot get path \"/metrics\"");
   EXPECT_EQ(get("/version").status, 200);
   user_ = "system:node:n1";
-  EXPECT_EQ(get(std::string(kMaps)).status, 200);
+  EXPECT_EQ(get("/api/v1/namespaces/default/pods").status, 200);
   EXPECT_EQ(post(std::string(kMaps), map("a")).status, 403);
   user_ = "";
   EXPECT_EQ(get("/readyz").body, "ok");
   EXPECT_EQ(get("/api").status, 401);
   EXPECT_EQ(get("/api").message(), "Unauthorized");
+}
+
+TEST_F(Write, ActsAsWhomIsAskedFor) {
+  post(std::string(kMaps), map("a"));
+  headers_ = {{"Impersonate-User", "jane"}, {"Impersonate-Group", "devs"}};
+  EXPECT_EQ(remove(cat(kMaps, "/a")).message(),
+            "configmaps \"a\" is forbidden: User \"jane\" cannot delete resource \"configmaps\" in API group \"\" in the namespace \"default\"");
+  headers_ = {{"Impersonate-User", "jane"}, {"Impersonate-Group", "system:masters"}};
+  EXPECT_EQ(get(cat(kMaps, "/a")).status, 200);
+  headers_ = {{"Impersonate-User", "system:anonymous"}};
+  EXPECT_EQ(get("/version").status, 403);
+  headers_ = {{"Impersonate-Group", "devs"}};
+  EXPECT_EQ(get("/version").status, 500);
+  for (auto user : {"system:kube-controller-manager", "system:node:n1", "jane"}) {
+    user_ = user, groups_ = {};
+    headers_ = {{"Impersonate-User", "admin"}, {"Impersonate-Group", "system:masters"}};
+    EXPECT_EQ(get(cat(kMaps, "/a")).message(),
+              cat("users \"admin\" is forbidden: User \"", user, "\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope"));
+  }
+}
+
+TEST_F(Write, ANodeWritesOnlyWhatIsItsOwn) {
+  post("/api/v1/nodes", R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n2"}})");
+  for (auto name : {"own", "other"}) {
+    post("/api/v1/namespaces/default/pods", pod(name));
+    std::string node = std::string_view(name) == "own" ? "n1" : "n2";
+    post(cat("/api/v1/namespaces/default/pods/", name, "/binding"), cat(R"({"metadata":{"name":")", name, R"("},"target":{"name":")", node, "\"}}"));
+  }
+  user_ = "system:node:n1", groups_ = {"system:nodes"};
+  constexpr std::string_view kNode = R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}})";
+  EXPECT_EQ(post("/api/v1/nodes", kNode).status, 201);
+  EXPECT_EQ(patch("/api/v1/nodes/n1/status", kMerge, R"({"status":{"capacity":{"cpu":"1"}}})").status, 200);
+  EXPECT_EQ(patch("/api/v1/nodes/n2/status", kMerge, R"({"status":{"capacity":{"cpu":"1"}}})").message(),
+            "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"");
+  EXPECT_EQ(patch("/api/v1/nodes/n1", kMerge, R"({"spec":{"taints":[{"key":"k","effect":"NoSchedule"}]}})").message(),
+            "nodes \"n1\" is forbidden: node \"n1\" is not allowed to modify taints");
+  EXPECT_EQ(patch("/api/v1/nodes/n1", kMerge, R"({"metadata":{"labels":{"x.node-restriction.kubernetes.io/k":"v"}}})").message(),
+            "nodes \"n1\" is forbidden: is not allowed to modify labels: x.node-restriction.kubernetes.io/k");
+  EXPECT_EQ(remove("/api/v1/nodes/n2").status, 403);
+  constexpr std::string_view kPods = "/api/v1/namespaces/default/pods";
+  constexpr std::string_view kRunning = R"({"status":{"phase":"Running"}})";
+  EXPECT_EQ(patch(cat(kPods, "/own/status"), kMerge, kRunning).status, 200);
+  EXPECT_EQ(patch(cat(kPods, "/other/status"), kMerge, kRunning).message(),
+            "pods \"other\" is forbidden: node \"n1\" can only update pod status for pods with spec.nodeName set to itself");
+  EXPECT_EQ(patch(cat(kPods, "/own"), kMerge, R"({"metadata":{"labels":{"a":"b"}}})").status, 403);
+  EXPECT_EQ(post(std::string(kPods), pod("made")).message(),
+            "pods \"made\" is forbidden: pod does not have \"kubernetes.io/config.mirror\" annotation, node \"n1\" can only create mirror pods");
+  EXPECT_EQ(remove(cat(kPods, "/other")).status, 403);
+  EXPECT_EQ(remove(cat(kPods, "/own"), R"({"gracePeriodSeconds":0})").status, 200);
+  auto lease = [&](std::string_view space, std::string_view name) {
+    return post(cat("/apis/coordination.k8s.io/v1/namespaces/", space, "/leases"),
+                cat(R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":")", name, "\"}}")).status;
+  };
+  EXPECT_EQ(lease("kube-node-lease", "n1"), 201);
+  EXPECT_EQ(lease("kube-node-lease", "n2"), 403);
+  EXPECT_EQ(lease("kube-system", "n1"), 403);
+}
+
+TEST_F(Write, ANodeReadsWhatItsPodsName) {
+  constexpr std::string_view kSecrets = "/api/v1/namespaces/default/secrets";
+  post(std::string(kMaps), map("used"));
+  for (auto name : {"pull", "volume", "other"})
+    post(std::string(kSecrets), cat(R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":")", name, "\"}}"));
+  post("/api/v1/namespaces/default/pods",
+       R"({"metadata":{"name":"p"},"spec":{"imagePullSecrets":[{"name":"pull"}],"volumes":[{"name":"v","secret":{"secretName":"volume"}}],)"
+       R"("containers":[{"name":"other","image":"i","envFrom":[{"configMapRef":{"name":"used"}}]}]}})");
+  user_ = "system:node:n1", groups_ = {"system:nodes"};
+  EXPECT_EQ(get(cat(kMaps, "/used")).message(),
+            "configmaps \"used\" is forbidden: User \"system:node:n1\" cannot get resource \"configmaps\" in API group \"\" in the namespace "
+            "\"default\": no relationship found between node 'n1' and this object");
+  user_ = "admin", groups_ = {"system:masters"};
+  post("/api/v1/namespaces/default/pods/p/binding", R"({"metadata":{"name":"p"},"target":{"name":"n1"}})");
+  user_ = "system:node:n1", groups_ = {"system:nodes"};
+  EXPECT_EQ(get(cat(kMaps, "/used")).status, 200);
+  EXPECT_EQ(get(cat(kMaps, "?fieldSelector=metadata.name%3Dused")).status, 200);
+  EXPECT_EQ(get(cat(kSecrets, "/pull")).status, 200);
+  EXPECT_EQ(get(cat(kSecrets, "/volume")).status, 200);
+  EXPECT_EQ(get(cat(kSecrets, "/other")).status, 403);
+  EXPECT_EQ(get(cat(kSecrets, "/used")).status, 403);
+  EXPECT_EQ(get(std::string(kSecrets)).status, 403);
+  EXPECT_EQ(get("/api/v1/secrets?watch=true").status, 403);
+  user_ = "system:node:n2";
+  EXPECT_EQ(get(cat(kSecrets, "/pull")).status, 403);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ Reply ApiTest::send(std::string method, std::string target, std::string_view bod
   if (!body.empty()) request.body = io::http::Body(std::string(body));
   if (!body.empty() && !content_type.empty()) request.headers.set("Content-Type", content_type);
   if (!accept.empty()) request.headers.set("Accept", accept);
+  for (const auto& [name, value] : headers_) request.headers.add(name, value);
   request.peer.trusted_user = user_;
   request.peer.trusted_groups = groups_;
   return loop_.run_until_done(exchange(*server_, std::move(request)));

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "codec/value.h"
 #include "controlplane/apiserver/server.h"
@@ -60,6 +62,7 @@ class ApiTest : public ::testing::Test {
 
   std::string user_ = "kubernetes-admin";
   std::vector<std::string> groups_ = {"system:masters"};
+  std::vector<std::pair<std::string, std::string>> headers_;  // of every request, besides
   io::Loop loop_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<ApiServer> server_;
