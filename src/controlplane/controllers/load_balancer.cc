@@ -74,8 +74,9 @@ Result<std::string> AddressPool::allocate(const std::string& owner) {
   return address_text(static_cast<uint32_t>(candidate));
 }
 
-void AddressPool::release(const std::string& owner) {
-  std::erase_if(taken_, [&](const auto& entry) { return entry.second == owner; });
+void AddressPool::release(const std::string& owner, std::string_view but) {
+  auto kept = parse_address(but);
+  std::erase_if(taken_, [&](const auto& entry) { return entry.second == owner && entry.first != kept; });
 }
 
 LoadBalancerController::LoadBalancerController(ControllerContext& context)
@@ -118,14 +119,17 @@ io::Task<Result<void>> LoadBalancerController::reconcile(std::string key) {
     co_return fail(std::move(address).error());
   }
   KOBUK_CO_CHECK(co_await write(service, *address));
+  pool_->release(key, *address);  // only now: until then its status names the old one
   events_.record(api::reference_to(*service), "Normal", "EnsuredLoadBalancer", "Ensured load balancer");
   co_return Result<void>();
 }
 
 Result<std::string> LoadBalancerController::address_for(const std::string& key, const Service& service) {
-  pool_->release(key);
   const std::string& wanted = service.spec.load_balancer_ip;
-  if (wanted.empty()) return pool_->allocate(key);
+  if (wanted.empty()) {
+    pool_->release(key);  // what an earlier try took; the status names none that counts
+    return pool_->allocate(key);
+  }
   if (!pool_->contains(wanted)) return fail(Code::kInvalid, wanted, " is not in ", context_.options.load_balancer_cidr);
   if (!pool_->take(wanted, key)) return fail(Code::kAlreadyExists, wanted, " is in use by another Service");
   return wanted;

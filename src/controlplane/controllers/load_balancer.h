@@ -25,7 +25,7 @@ class AddressPool {
   bool take(std::string_view address, const std::string& owner);
   // The lowest free one; kResourceExhausted when there is none.
   Result<std::string> allocate(const std::string& owner);
-  void release(const std::string& owner);
+  void release(const std::string& owner, std::string_view but = {});  // all that it has, but for this one
 
  private:
   uint32_t first_ = 0, last_ = 0;

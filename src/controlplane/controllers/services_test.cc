@@ -162,5 +162,19 @@ TEST_F(Services, LoadBalancersGetAddressesAndKeepThem) {
   ASSERT_TRUE(cluster.until([&] { return address("c").empty(); }));
 }
 
+TEST_F(Services, AnAddressThatCannotBeChangedStaysTaken) {
+  ASSERT_TRUE(cluster.create(cat("{apiVersion: v1, kind: Service, metadata: {name: a", kBalanced)));
+  ASSERT_TRUE(cluster.until([&] { return address("a") == "10.101.128.1 VIP"; }));
+  ASSERT_TRUE(cluster.patch(kServices, "default", "a", R"({"spec":{"loadBalancerIP":"1.2.3.4"}})"));
+  ASSERT_TRUE(cluster.until([&] { return cluster.has_event("SyncLoadBalancerFailed", "1.2.3.4 is not in 10.101.128.0/29"); }));
+  ASSERT_TRUE(cluster.create(cat("{apiVersion: v1, kind: Service, metadata: {name: b", kBalanced)));
+  ASSERT_TRUE(cluster.until([&] { return !address("b").empty(); }));
+  EXPECT_EQ(address("b"), "10.101.128.2 VIP");
+  ASSERT_TRUE(cluster.patch(kServices, "default", "a", R"({"spec":{"loadBalancerIP":"10.101.128.4"}})"));
+  ASSERT_TRUE(cluster.until([&] { return address("a") == "10.101.128.4 VIP"; }));
+  ASSERT_TRUE(cluster.create(cat("{apiVersion: v1, kind: Service, metadata: {name: c", kBalanced)));
+  ASSERT_TRUE(cluster.until([&] { return address("c") == "10.101.128.1 VIP"; })) << "free by now";
+}
+
 }  // namespace
 }  // namespace kobuk::controlplane
