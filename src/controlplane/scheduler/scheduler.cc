@@ -37,6 +37,12 @@ bool same_for_scheduling(const Node& a, const Node& b) {
          });
 }
 
+// Whether other pods may make room for it by being there.
+bool wants_company(const Pod& pod) {
+  return !pod.spec.topology_spread_constraints.empty() ||
+         !pod.spec.affinity.or_default().pod_affinity.or_default().required_during_scheduling_ignored_during_execution.empty();
+}
+
 bool ended(const Pod& pod) { return pod.status.phase == "Succeeded" || pod.status.phase == "Failed"; }
 
 }  // namespace
@@ -67,7 +73,7 @@ struct Scheduler::Impl {
   }
   void node_changed(const api::Cache<Node>::Change& change);
   void pod_changed(const api::Cache<Pod>::Change& change);
-  void wake(bool only_room);
+  void wake(SchedulingQueue::Change change);
   void set_timer();
   void schedule(const std::string& key);
   io::Task<void> run();
@@ -91,8 +97,8 @@ struct Scheduler::Impl {
   io::TaskGroup tasks;  // last: ends first
 };
 
-void Scheduler::Impl::wake(bool only_room) {
-  queue.wake(only_room, loop.mono());
+void Scheduler::Impl::wake(SchedulingQueue::Change change) {
+  queue.wake(change, loop.mono());
   if (!queue.empty()) work.set();
   set_timer();
 }
@@ -116,7 +122,7 @@ void Scheduler::Impl::node_changed(const api::Cache<Node>::Change& change) {
   if (!change.after) return state.remove_node(change.key);
   if (change.before && same_for_scheduling(*change.before, *change.after)) return;  // a heartbeat
   state.put_node(*change.after);
-  wake(false);
+  wake(SchedulingQueue::Change::kNode);
 }
 
 void Scheduler::Impl::pod_changed(const api::Cache<Pod>::Change& change) {
@@ -124,7 +130,7 @@ void Scheduler::Impl::pod_changed(const api::Cache<Pod>::Change& change) {
     bool freed = state.has_pod(change.key);
     state.remove_pod(change.key);
     queue.remove(change.key);
-    if (freed) wake(true);
+    if (freed) wake(SchedulingQueue::Change::kRoom);
     return;
   }
   const Pod& pod = *change.after;
@@ -133,7 +139,9 @@ void Scheduler::Impl::pod_changed(const api::Cache<Pod>::Change& change) {
     // Status updates change nothing of what a pod takes.
     bool known = state.has_pod(change.key) && change.before && change.before->spec.node_name == pod.spec.node_name &&
                  change.before->metadata.generation == pod.metadata.generation && change.before->metadata.labels == pod.metadata.labels;
-    if (!known) state.put_pod(change.key, pod, pod.spec.node_name);
+    if (known) return;
+    state.put_pod(change.key, pod, pod.spec.node_name);
+    wake(SchedulingQueue::Change::kCompany);
     return;
   }
   if (!is_ours(pod)) return queue.remove(change.key);
@@ -160,7 +168,7 @@ void Scheduler::Impl::schedule(const std::string& key) {
     if (!state.nodes().empty() && pod->spec.priority.value_or(0) <= state.lowest_priority()) {
       cat_to(placement.why, " ", no_preemption(state.nodes().size(), placement.room_helps));
     }
-    queue.park(key, placement.room_helps, loop.mono());
+    queue.park(key, {.room = placement.room_helps, .company = wants_company(*pod)}, loop.mono());
     tasks.spawn(report(pod, std::move(placement.why)));
     return;
   }
@@ -200,9 +208,10 @@ io::Task<void> Scheduler::Impl::bind(std::shared_ptr<const Pod> pod, std::string
     co_return;
   }
   auto now = pods.find(key);
+  if (now && now->metadata.uid != pod->metadata.uid) co_return;  // another pod of that name: not this one's affair
   if (now && !now->spec.node_name.empty()) co_return;  // bound by now, whoever did it
   state.remove_pod(key);
-  wake(true);
+  wake(SchedulingQueue::Change::kRoom);
   if (!now || done.error().code() == Code::kNotFound) co_return queue.remove(key);
   queue.retry(key, loop.mono());
   set_timer();

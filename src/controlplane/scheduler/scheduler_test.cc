@@ -33,12 +33,16 @@ TEST(SchedulingQueue, WakesOnlyWhatAChangeMayHelp) {
   MonoTime now{};
   queue.add("small", 0);
   queue.add("picky", 0);
-  while (auto key = queue.pop()) queue.park(*key, *key == "small", now);
+  queue.add("lonely", 0);
+  while (auto key = queue.pop()) queue.park(*key, {.room = *key == "small", .company = *key == "lonely"}, now);
   now += 2s;
-  EXPECT_TRUE(queue.wake(true, now));
+  EXPECT_TRUE(queue.wake(SchedulingQueue::Change::kRoom, now));
   EXPECT_EQ(queue.pop(), "small");
   EXPECT_EQ(queue.pop(), std::nullopt);
-  EXPECT_TRUE(queue.wake(false, now));
+  EXPECT_TRUE(queue.wake(SchedulingQueue::Change::kCompany, now));
+  EXPECT_EQ(queue.pop(), "lonely");
+  EXPECT_EQ(queue.pop(), std::nullopt);
+  EXPECT_TRUE(queue.wake(SchedulingQueue::Change::kNode, now));
   EXPECT_EQ(queue.pop(), "picky");
 }
 
@@ -179,6 +183,18 @@ TEST_F(SchedulerTest, HoldsAntiAffinityWithinOneRound) {
   ASSERT_TRUE(cluster.until([&] { return !why("a").empty() || !why("b").empty() || !why("c").empty(); }));
   EXPECT_NE(node_of("a"), node_of("b"));
   EXPECT_NE(why("c").find("2 node(s) didn't match pod anti-affinity rules"), std::string::npos) << why("c");
+}
+
+TEST_F(SchedulerTest, APodThatComesMakesOthersFit) {
+  cluster.add_node("n1");
+  constexpr const char* kNear =
+      "affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: "
+      "{matchLabels: {app: db}}}]}}";
+  ASSERT_TRUE(cluster.create(pod("web", kNear)));
+  ASSERT_TRUE(cluster.until([&] { return why("web").find("1 node(s) didn't match pod affinity rules") != std::string::npos; })) << why("web");
+  ASSERT_TRUE(cluster.create(pod("db", "", "app: db")));
+  ASSERT_TRUE(cluster.until([&] { return node_of("db") == "n1"; }));
+  ASSERT_TRUE(cluster.until([&] { return node_of("web") == "n1"; }));
 }
 
 TEST_F(SchedulerTest, LeavesGatedAndForeignPodsAlone) {

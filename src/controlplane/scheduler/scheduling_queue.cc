@@ -58,17 +58,18 @@ void SchedulingQueue::retry(const std::string& key, MonoTime now) {
   backing_off_.emplace(found->second.back_off_until, key);
 }
 
-void SchedulingQueue::park(const std::string& key, bool room_helps, MonoTime now) {
+void SchedulingQueue::park(const std::string& key, Helps helps, MonoTime now) {
   auto found = pods_.find(key);
   if (found == pods_.end() || !found->second.in_flight) return;
   back_off(found->second, now);
-  parked_[key] = room_helps;
+  parked_[key] = helps;
 }
 
-bool SchedulingQueue::wake(bool only_room, MonoTime now) {
+bool SchedulingQueue::wake(Change change, MonoTime now) {
   std::vector<std::string> woken;
-  for (const auto& [key, room_helps] : parked_) {
-    if (!only_room || room_helps) woken.push_back(key);
+  for (const auto& [key, helps] : parked_) {
+    bool may_help = change == Change::kNode || (change == Change::kRoom ? helps.room : helps.company);
+    if (may_help) woken.push_back(key);
   }
   for (const std::string& key : woken) {
     parked_.erase(key);

@@ -24,10 +24,15 @@ class SchedulingQueue {
   std::optional<std::string> pop();
   // Its binding failed: again after its back-off.
   void retry(const std::string& key, MonoTime now);
-  // It fits nowhere. `room_helps`: a pod that goes may help, not only a node that changes.
-  void park(const std::string& key, bool room_helps, MonoTime now);
+  // What may help a pod that fits nowhere: any change of nodes does, and besides a pod that goes (room), or one that comes
+  // (company: the pod wants to be near others, or spread like them).
+  struct Helps {
+    bool room = false, company = false;
+  };
+  void park(const std::string& key, Helps helps, MonoTime now);
+  enum class Change : uint8_t { kNode, kRoom, kCompany };
   // Something has changed: those it may help become active, at once or when their back-off is over. False: nobody waits.
-  bool wake(bool only_room, MonoTime now);
+  bool wake(Change change, MonoTime now);
   // Moves what is due to the active ones.
   void advance(MonoTime now);
   std::optional<MonoTime> next_due() const;
@@ -49,7 +54,7 @@ class SchedulingQueue {
   std::unordered_map<std::string, Pod> pods_;
   std::set<std::tuple<int32_t, uint64_t, std::string>> active_;  // minus priority, age
   std::set<std::pair<MonoTime, std::string>> backing_off_;
-  std::map<std::string, bool> parked_;  // room_helps
+  std::map<std::string, Helps> parked_;
 };
 
 }  // namespace kobuk::controlplane
