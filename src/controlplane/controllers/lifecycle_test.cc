@@ -52,17 +52,21 @@ TEST(NodeHealth, EvictsWhenATolerationEnds) {
   WallTime now = *parse_rfc3339("2026-01-01T00:01:00Z");
   Node node;
   Pod pod;
-  EXPECT_FALSE(eviction_in(pod, node, now));
+  EXPECT_FALSE(eviction_in(pod, node, now - 10s, now));
   node.spec.taints.resize(1);
   node.spec.taints[0].key = "node.kubernetes.io/unreachable";
   node.spec.taints[0].effect = "NoExecute";
   node.spec.taints[0].time_added = "2026-01-01T00:00:00Z";
-  EXPECT_EQ(eviction_in(pod, node, now), 0s);
+  EXPECT_EQ(eviction_in(pod, node, now - 10s, now), 0s);
   pod.spec.tolerations.resize(1);
   pod.spec.tolerations[0].operator_ = "Exists";
-  EXPECT_FALSE(eviction_in(pod, node, now));
+  EXPECT_FALSE(eviction_in(pod, node, now - 10s, now));
   pod.spec.tolerations[0].toleration_seconds = 300;
-  EXPECT_EQ(eviction_in(pod, node, now), 240s);
+  EXPECT_EQ(eviction_in(pod, node, now - 10s, now), 240s);
+  node.spec.taints[0].time_added.clear();
+  EXPECT_EQ(eviction_in(pod, node, now - 10s, now), 290s) << "kubectl taint notes no time";
+  pod.spec.tolerations[0].toleration_seconds = INT64_MAX;
+  EXPECT_GT(eviction_in(pod, node, now - 10s, now), 24h * 365);
 }
 
 class Lifecycle : public ::testing::Test {
@@ -181,6 +185,41 @@ TEST_F(Lifecycle, PodsOfADeletedNodeGo) {
   ASSERT_TRUE(cluster.remove(kNodes, "", "n1"));
   cluster.advance(45s);
   ASSERT_TRUE(cluster.until([&] { return cluster.ready_pods("web") == 1 && cluster.pods("web")[0]->spec.node_name == "n2"; }));
+}
+
+TEST_F(Lifecycle, ATaintWithoutATimeEvictsToo) {
+  ASSERT_TRUE(cluster.create("{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {app: p}}, spec: {containers: [{name: c, image: i}], "
+                             "tolerations: [{key: k, operator: Exists, effect: NoExecute, tolerationSeconds: 60}]}}"));
+  ASSERT_TRUE(cluster.until([&] { return cluster.ready_pods("p") == 1; }));
+  ASSERT_TRUE(cluster.patch(kNodes, "", "n1", R"({"spec":{"taints":[{"key":"k","effect":"NoExecute"}]}})"));
+  cluster.advance(50s);
+  EXPECT_EQ(cluster.pods("p").size(), 1u);
+  cluster.advance(15s);
+  EXPECT_EQ(cluster.pods("p").size(), 0u);
+}
+
+TEST_F(Lifecycle, ASilentNodesPodsAreNotReadyWhateverHappensMeanwhile) {
+  ASSERT_TRUE(cluster.create(deployment_yaml("web", 1)));
+  ASSERT_TRUE(cluster.until([&] { return cluster.ready_pods("web") == 1; }));
+  std::string name = cluster.pods("web")[0]->metadata.name;
+  cluster.silent_nodes = {"n1"};
+  cluster.add_node("n2");
+  cluster.advance(61s);
+  ASSERT_EQ(cluster.ready_pods("web"), 0);
+  // As if the mark had been lost: by a failed request, or with the controllers that were about to set it.
+  ASSERT_TRUE(cluster.patch(kPods, "default", name, R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})", "status"));
+  cluster.settle();
+  ASSERT_EQ(cluster.ready_pods("web"), 1);
+  ASSERT_TRUE(cluster.patch(kNodes, "", "n1", R"({"spec":{"unschedulable":true}})"));  // the node is looked at again
+  ASSERT_TRUE(cluster.until([&] { return cluster.ready_pods("web") == 0; }));
+}
+
+TEST_F(Lifecycle, PodsOfANodeThatNeverWasGo) {
+  ASSERT_TRUE(cluster.create("{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {app: p}}, spec: {nodeName: ghost, containers: [{name: c, image: i}]}}"));
+  cluster.advance(30s);
+  EXPECT_EQ(cluster.pods("p").size(), 1u);
+  cluster.advance(15s);
+  EXPECT_EQ(cluster.pods("p").size(), 0u);
 }
 
 }  // namespace

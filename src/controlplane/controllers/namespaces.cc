@@ -110,7 +110,7 @@ io::Task<Result<void>> NamespaceController::delete_all(std::string space, api::S
   api::ListOptions list;
   list.metadata_only = true;
   KOBUK_CO_TRY(std::string text, co_await context_.client.list(resource.resource, space, list));
-  KOBUK_CO_TRY(codec::Document document, codec::parse_json(text));
+  KOBUK_CO_TRY(codec::Document document, codec::parse_json(text, {.max_bytes = api::kMaxResponseBytes}));
   for (const codec::Value& item : document.root["items"].items()) {
     std::string name(item["metadata"]["name"].as_string());
     auto done = co_await context_.client.remove(resource.resource, space, name, options);
@@ -123,7 +123,7 @@ io::Task<Result<void>> NamespaceController::count_left(std::string space, api::S
   api::ListOptions list;
   list.metadata_only = true;
   KOBUK_CO_TRY(std::string text, co_await context_.client.list(resource.resource, space, list));
-  KOBUK_CO_TRY(codec::Document document, codec::parse_json(text));
+  KOBUK_CO_TRY(codec::Document document, codec::parse_json(text, {.max_bytes = api::kMaxResponseBytes}));
   for (const codec::Value& item : document.root["items"].items()) {
     ++left->objects[name_of(resource)];
     for (const codec::Value& finalizer : item["metadata"]["finalizers"].items()) ++left->finalizers[std::string(finalizer.as_string())];

@@ -85,7 +85,7 @@ std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now, b
   return out;
 }
 
-std::optional<Duration> eviction_in(const Pod& pod, const Node& node, WallTime now) {
+std::optional<Duration> eviction_in(const Pod& pod, const Node& node, WallTime since, WallTime now) {
   std::optional<Duration> soonest;
   for (const NodeTaint& taint : node.spec.taints) {
     if (taint.effect != "NoExecute") continue;
@@ -98,8 +98,10 @@ std::optional<Duration> eviction_in(const Pod& pod, const Node& node, WallTime n
     }
     if (!tolerated) return Duration::zero();
     if (!seconds) continue;
-    WallTime since = parse_rfc3339(taint.time_added).value_or(now);
-    Duration left = std::max(Duration::zero(), since + std::chrono::seconds(*seconds) - now);
+    // Longer than the clock can say is for ever.
+    constexpr int64_t kLongest = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::hours(24 * 36500)).count();
+    WallTime start = parse_rfc3339(taint.time_added).value_or(since);
+    Duration left = std::max(Duration::zero(), start + std::chrono::seconds(std::min(*seconds, kLongest)) - now);
     soonest = std::min(soonest.value_or(left), left);
   }
   return soonest;

@@ -22,7 +22,7 @@ void mark_unknown(Node& node, const std::string& now);
 // node answers at all, so it is more likely that we are cut off, and nobody is to be evicted.
 std::vector<NodeTaint> wanted_taints(const Node& node, const std::string& now, bool disrupted);
 // How long the pod stays on the node, counted from when the first NoExecute taint that it tolerates for a time was set;
-// zero: it must go now; nothing: it may stay.
-std::optional<Duration> eviction_in(const Pod& pod, const Node& node, WallTime now);
+// zero: it must go now; nothing: it may stay. `since`: when a taint that says no time was first seen.
+std::optional<Duration> eviction_in(const Pod& pod, const Node& node, WallTime since, WallTime now);
 
 }  // namespace kobuk::controlplane

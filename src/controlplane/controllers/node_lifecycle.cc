@@ -26,6 +26,11 @@ bool same_health(const Node& a, const Node& b) {
   return true;
 }
 
+// The patch, good for the object as it was seen only: a list of conditions is replaced as a whole.
+std::string unless_changed(std::string patch, const ObjectMeta& metadata) {
+  return patch.insert(1, cat("\"metadata\":{\"uid\":\"", metadata.uid, "\",\"resourceVersion\":\"", metadata.resource_version, "\"},"));
+}
+
 bool is_silent(const Node& node) {
   const auto* ready = find_condition(node, "Ready");
   return ready != nullptr && ready->status == "Unknown";
@@ -83,19 +88,20 @@ io::Task<Result<void>> NodeLifecycleController::reconcile(std::string key) {
     node = nodes_.find(key);
     if (!node) co_return Result<void>();
   }
-  co_return co_await write_taints(node);
+  KOBUK_CO_CHECK(co_await write_taints(node));
+  if (is_silent(*node)) co_return co_await mark_pods_not_ready(key);
+  co_return Result<void>();
 }
 
 io::Task<Result<void>> NodeLifecycleController::mark_silent(NodePointer node) {
-  const auto* ready = find_condition(*node, "Ready");
-  bool was_ready = ready != nullptr && ready->status == "True";
   Node after = *node;
   mark_unknown(after, now());
   std::string patch = api::merge_patch_of(*node, after);
+  if (patch.empty()) co_return Result<void>();
+  patch = unless_changed(std::move(patch), node->metadata);
   KOBUK_CO_TRY(std::string answer, co_await context_.client.patch(kNodes, "", node->metadata.name, api::PatchType::kMerge, std::move(patch), "status"));
   co_await nodes_.reached(resource_version_of(answer));
   events_.record(api::reference_to(*node), "Normal", "NodeNotReady", cat("Node ", node->metadata.name, " status is now: NodeNotReady"));
-  if (was_ready) KOBUK_CO_CHECK(co_await mark_pods_not_ready(node->metadata.name));
   co_return Result<void>();
 }
 
@@ -109,12 +115,13 @@ io::Task<Result<void>> NodeLifecycleController::mark_pods_not_ready(std::string 
       if (condition.type != "Ready" || condition.status != "True") continue;
       condition.status = "False";
       condition.last_transition_time = now();
-      events_.record(api::reference_to(*pod), "Warning", "NodeNotReady", "Node is not ready");
     }
     std::string patch = api::merge_patch_of(*pod, after);
     if (patch.empty()) continue;
+    patch = unless_changed(std::move(patch), pod->metadata);
     auto done = co_await context_.client.patch(kPods, pod->metadata.namespace_, pod->metadata.name, api::PatchType::kMerge, std::move(patch), "status");
     if (!done && done.error().code() != Code::kNotFound) co_return fail(std::move(done).error());
+    if (done) events_.record(api::reference_to(*pod), "Warning", "NodeNotReady", "Node is not ready");
   }
   co_return Result<void>();
 }
@@ -124,8 +131,7 @@ io::Task<Result<void>> NodeLifecycleController::write_taints(NodePointer node) {
   after.spec.taints = wanted_taints(*node, now(), disrupted());
   std::string patch = api::merge_patch_of(*node, after);
   if (patch.empty()) co_return Result<void>();
-  // The list is replaced as a whole: not over a change that we have not seen.
-  patch.insert(1, cat("\"metadata\":{\"resourceVersion\":\"", node->metadata.resource_version, "\"},"));
+  patch = unless_changed(std::move(patch), node->metadata);
   KOBUK_CO_TRY(std::string answer, co_await context_.client.patch(kNodes, "", node->metadata.name, api::PatchType::kMerge, std::move(patch)));
   co_await nodes_.reached(resource_version_of(answer));
   co_return Result<void>();
@@ -140,10 +146,12 @@ TaintEvictionController::TaintEvictionController(ControllerContext& context)
     return std::any_of(node.spec.taints.begin(), node.spec.taints.end(), [](const NodeTaint& taint) { return taint.effect == "NoExecute"; });
   };
   nodes_.on_change([this, tainted](const api::Cache<Node>::Change& change) {
-    if (!change.after || !tainted(*change.after) || (change.before && same_health(*change.before, *change.after))) return;
+    if (!change.after || (change.before && same_health(*change.before, *change.after))) return;
+    if (!tainted(*change.after) && !(change.before && tainted(*change.before))) return;
     for (const auto& [key, pod] : pods_by_node_.at(change.key)) queue_.add(key);
   });
   pods_.on_change([this, tainted](const api::Cache<Pod>::Change& change) {
+    if (!change.after) since_.erase(change.key);
     if (!change.after || (change.before && change.before->spec.node_name == change.after->spec.node_name)) return;
     auto node = nodes_.find(change.after->spec.node_name);
     if (node && tainted(*node)) queue_.add(change.key);
@@ -152,10 +160,16 @@ TaintEvictionController::TaintEvictionController(ControllerContext& context)
 
 io::Task<Result<void>> TaintEvictionController::reconcile(std::string key) {
   auto pod = pods_.find(key);
-  if (!pod || is_deleting(pod->metadata) || pod->spec.node_name.empty()) co_return Result<void>();
-  auto node = nodes_.find(pod->spec.node_name);
-  auto left = node ? eviction_in(*pod, *node, context_.loop.now()) : std::nullopt;
-  if (!left) co_return Result<void>();
+  auto node = pod && !is_deleting(pod->metadata) ? nodes_.find(pod->spec.node_name) : nullptr;
+  std::optional<Duration> left;
+  if (node) {
+    WallTime now = context_.loop.now();
+    left = eviction_in(*pod, *node, since_.try_emplace(key, now).first->second, now);
+  }
+  if (!left) {
+    since_.erase(key);
+    co_return Result<void>();
+  }
   if (*left > Duration::zero()) {  // asked again then: the taint may have gone
     queue_.add_after(key, *left);
     co_return Result<void>();
@@ -170,7 +184,10 @@ io::Task<Result<void>> TaintEvictionController::reconcile(std::string key) {
   condition.last_transition_time = now();
   after.status.conditions.push_back(std::move(condition));
   std::string patch = api::merge_patch_of(*pod, after);
-  KOBUK_CO_CHECK(co_await context_.client.patch(kPods, pod->metadata.namespace_, pod->metadata.name, api::PatchType::kMerge, std::move(patch), "status"));
+  if (!patch.empty()) {
+    patch = unless_changed(std::move(patch), pod->metadata);
+    KOBUK_CO_CHECK(co_await context_.client.patch(kPods, pod->metadata.namespace_, pod->metadata.name, api::PatchType::kMerge, std::move(patch), "status"));
+  }
   events_.record(api::reference_to(*pod), "Normal", "TaintManagerEviction", cat("Marking for deletion Pod ", key));
   std::string options = cat(R"({"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":")", pod->metadata.uid, "\"}}");
   KOBUK_CO_CHECK(co_await context_.client.remove(kPods, pod->metadata.namespace_, pod->metadata.name, std::move(options)));

@@ -46,6 +46,7 @@ class TaintEvictionController final : public Controller {
   api::Cache<Node>& nodes_;
   api::Cache<Pod>& pods_;
   api::Index<Pod>& pods_by_node_;
+  std::map<std::string, WallTime> since_;  // by pod: when it was first seen to stand on a tainted node
 };
 
 }  // namespace kobuk::controlplane

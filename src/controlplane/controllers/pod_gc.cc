@@ -27,19 +27,15 @@ PodGarbageCollector::PodGarbageCollector(ControllerContext& context, size_t fini
     finished_ -= change.before && is_finished(*change.before);
     finished_ += change.after && is_finished(*change.after);
     if (finished_ > threshold_) queue_.add("finished");
-    if (change.after && waits_for_nobody(*change.after)) queue_.add(cat("pod ", change.key));
+    if (!change.after) return;
+    if (waits_for_nobody(*change.after)) queue_.add(cat("pod ", change.key));
+    const std::string& node = change.after->spec.node_name;  // which may not exist, or not be seen yet
+    bool placed = !node.empty() && (!change.before || change.before->spec.node_name != node);
+    if (placed && !nodes_.find(node)) queue_.add_after(cat("node ", node), kQuarantine);
   });
   nodes_.on_change([this](const api::Cache<api::core::v1::Node>::Change& change) {
     if (!change.after) queue_.add_after(cat("node ", change.key), kQuarantine);
   });
-}
-
-// Nodes may have gone while nobody looked.
-void PodGarbageCollector::started() {
-  for (const auto& [key, pod] : pods_.objects()) {
-    const std::string& node = pod->spec.node_name;
-    if (!node.empty() && !nodes_.find(node)) queue_.add_after(cat("node ", node), kQuarantine);
-  }
 }
 
 io::Task<Result<void>> PodGarbageCollector::reconcile(std::string key) {

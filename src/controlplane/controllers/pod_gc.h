@@ -20,7 +20,6 @@ class PodGarbageCollector final : public Controller {
   io::Task<Result<void>> collect_node(std::string node);
   io::Task<Result<void>> collect_finished();
   io::Task<Result<void>> remove(std::shared_ptr<const Pod> pod, bool fails);
-  void started() override;
 
   api::Cache<Pod>& pods_;
   api::Cache<api::core::v1::Node>& nodes_;
