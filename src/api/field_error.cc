@@ -80,7 +80,7 @@ void FieldErrors::add(FieldErrorType type, const Path& path, std::string value, 
 }
 
 void FieldErrors::push(FieldError error) {
-  if (std::ranges::find(errors_, error) == errors_.end()) errors_.push_back(std::move(error));
+  if (errors_.size() < kMaxFieldErrors && std::ranges::find(errors_, error) == errors_.end()) errors_.push_back(std::move(error));
 }
 
 void FieldErrors::append(const FieldErrors& more) {

@@ -59,7 +59,8 @@ struct FieldError {
   bool operator==(const FieldError&) const = default;
 };
 
-// A repeated error counts once.
+// A repeated error counts once; of what is wrong in more than kMaxFieldErrors ways the first ones are told.
+inline constexpr size_t kMaxFieldErrors = 1000;
 class FieldErrors {
  public:
   void required(const Path& path, std::string_view detail = {});

@@ -113,7 +113,7 @@ Result<FieldSet> FieldSet::from_json(const Value& fields) {
 Value FieldSet::to_json(Arena& arena) const {
   Value out = Value::object();
   if (member_ && !children_.empty()) out.add_unchecked(arena, ".", Value::object());
-  for (const auto& [element, child] : children_) out.set(arena, element, child.to_json(arena));
+  for (const auto& [element, child] : children_) out.add_unchecked(arena, arena.copy(element), child.to_json(arena));
   return out;
 }
 

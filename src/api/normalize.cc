@@ -177,30 +177,27 @@ class Normalizer {
   Result<void> object(Value& v, const Schema& schema, const Path& path, std::string_view owner) {
     if (!v.is_object()) return mismatch(v, schema, path, owner);
     std::string_view name = schema.short_name();
-    for (size_t i = 0; i < v.size();) {
-      auto& member = v.members()[i];
-      const Field* field = schema.find(member.key);
-      if (!field) {
-        bool type_meta = schema.has_type_meta && (member.key == "apiVersion" || member.key == "kind");
-        if (type_meta || schema.preserve_unknown) {
-          ++i;
-          continue;
-        }
-        unknown(path.child(member.key));
-        v.erase(member.key);
-        continue;
-      }
-      if (member.value.is_null()) {
-        v.erase(member.key);
-        continue;
-      }
-      KOBUK_CHECK(value(member.value, *field->schema, path.child(member.key), name));
-      bool drop = options_.complete && !field->presence && !field->always && is_zero(member.value, *field->schema);
-      if (drop) v.erase(member.key);
-      else ++i;
+    size_t kept = 0;  // what stays moves up; what is dropped is cut off at the end, all at once
+    for (codec::Member& member : v.members()) {
+      KOBUK_TRY(bool stays, this->member(member, schema, path, name));
+      if (stays) v.members()[kept++] = member;
     }
+    v.truncate(kept);
     if (options_.complete) add_plain_objects(v, schema);
     return {};
+  }
+
+  // False: it is to be dropped.
+  Result<bool> member(codec::Member& member, const Schema& schema, const Path& path, std::string_view owner) {
+    const Field* field = schema.find(member.key);
+    if (!field) {
+      bool type_meta = schema.has_type_meta && (member.key == "apiVersion" || member.key == "kind");
+      if (!type_meta && !schema.preserve_unknown) unknown(path.child(member.key));
+      return type_meta || schema.preserve_unknown;
+    }
+    if (member.value.is_null()) return false;
+    KOBUK_CHECK(value(member.value, *field->schema, path.child(member.key), owner));
+    return !options_.complete || field->presence || field->always || !is_zero(member.value, *field->schema);
   }
 
   // An object that is no pointer in the API is always there.

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "api/member_table.h"
 #include "base/strings.h"
 
 namespace kobuk::api {
@@ -60,6 +61,17 @@ Result<Value*> step(Value& at, const std::string& token) {
   return found;
 }
 
+// Looks no deeper than `limit` itself.
+bool deeper_than(const Value& value, size_t limit) {
+  if (!value.is_array() && !value.is_object()) return false;
+  if (limit == 0) return true;
+  for (const Value& item : value.items())
+    if (deeper_than(item, limit - 1)) return true;
+  for (const codec::Member& member : value.members())
+    if (deeper_than(member.value, limit - 1)) return true;
+  return false;
+}
+
 class JsonPatch {
  public:
   JsonPatch(Value& target, Arena& arena, const PatchLimits& limits) : target_(target), arena_(arena), limits_(limits) {}
@@ -81,6 +93,8 @@ class JsonPatch {
       if (value == nullptr) return fail(Code::kInvalid, "the operation has no value");
       if (op == "test") return test(path, *value);
       if (op == "add") return add(path, value->clone(arena_));
+      KOBUK_TRY(auto tokens, parse_pointer(path));
+      KOBUK_CHECK(check_depth(tokens, *value));
       KOBUK_TRY(Value * found, find(path));
       *found = value->clone(arena_);
       return {};
@@ -107,8 +121,14 @@ class JsonPatch {
     return at;
   }
 
+  Result<void> check_depth(const std::vector<std::string>& tokens, const Value& value) const {
+    if (tokens.size() <= limits_.max_depth && !deeper_than(value, limits_.max_depth - tokens.size())) return {};
+    return fail(Code::kTooLarge, "the patch nests deeper than ", limits_.max_depth, " levels");
+  }
+
   Result<void> add(std::string_view pointer, Value value) {
     KOBUK_TRY(auto tokens, parse_pointer(pointer));
+    KOBUK_CHECK(check_depth(tokens, value));
     if (tokens.empty()) {
       target_ = value;
       return {};
@@ -149,15 +169,16 @@ class JsonPatch {
       return fail(Code::kInvalid, "a value can't be moved into itself");
     }
     KOBUK_TRY(Value * source, find(from));
+    if (move) {
+      Value value = *source;  // leaves its place, so nothing is shared
+      KOBUK_CHECK(remove(from));
+      return add(to, value);
+    }
     size_t before = arena_.used();
     Value value = source->clone(arena_);
-    if (move) {
-      KOBUK_CHECK(remove(from));
-    } else {
-      copied_ += arena_.used() - before;
-      if (copied_ > limits_.max_copy_bytes) {
-        return fail(Code::kTooLarge, "the copy operations of the patch add more than ", limits_.max_copy_bytes, " bytes");
-      }
+    copied_ += arena_.used() - before;
+    if (copied_ > limits_.max_copy_bytes) {
+      return fail(Code::kTooLarge, "the copy operations of the patch add more than ", limits_.max_copy_bytes, " bytes");
     }
     return add(to, value);
   }
@@ -182,15 +203,19 @@ Result<void> apply_json_patch(Value& target, const Value& operations, Arena& are
 
 Value apply_merge_patch(const Value& target, const Value& patch, Arena& arena) {
   if (!patch.is_object()) return patch.clone(arena);
-  Value out = target.is_object() ? target.clone(arena) : Value::object();
+  MemberTable changes(patch);
+  Value out = Value::object(arena, target.members().size());
+  for (const codec::Member& member : target.members()) {
+    const Value* change = changes.find(member.key);
+    if (change != nullptr && change->is_null()) continue;
+    Value kept = change == nullptr ? member.value.clone(arena) : apply_merge_patch(member.value, *change, arena);
+    out.add_unchecked(arena, arena.copy(member.key), kept);
+  }
+  MemberTable there(target);
   for (const codec::Member& member : patch.members()) {
-    if (member.value.is_null()) {
-      out.erase(member.key);
-      continue;
-    }
-    const Value* old = out.find(member.key);
-    Value merged = apply_merge_patch(old == nullptr ? Value() : *old, member.value, arena);
-    out.set(arena, member.key, merged);
+    if (member.value.is_null() || there.find(member.key) != nullptr) continue;
+    Value added = apply_merge_patch(Value(), member.value, arena);
+    out.add_unchecked(arena, arena.copy(member.key), added);
   }
   return out;
 }
@@ -198,13 +223,15 @@ Value apply_merge_patch(const Value& target, const Value& patch, Arena& arena) {
 Value make_merge_patch(const Value& from, const Value& to, Arena& arena) {
   if (!from.is_object() || !to.is_object()) return to.clone(arena);
   Value out = Value::object();
+  MemberTable before(from), after(to);
   for (const codec::Member& member : from.members()) {
-    if (to.find(member.key) == nullptr) out.set(arena, member.key, Value());
+    if (after.find(member.key) == nullptr) out.add_unchecked(arena, arena.copy(member.key), Value());
   }
   for (const codec::Member& member : to.members()) {
-    const Value* old = from.find(member.key);
+    const Value* old = before.find(member.key);
     if (old != nullptr && *old == member.value) continue;
-    out.set(arena, member.key, old == nullptr ? member.value.clone(arena) : make_merge_patch(*old, member.value, arena));
+    Value change = old == nullptr ? member.value.clone(arena) : make_merge_patch(*old, member.value, arena);
+    out.add_unchecked(arena, arena.copy(member.key), change);
   }
   return out;
 }

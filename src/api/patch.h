@@ -13,6 +13,7 @@ namespace kobuk::api {
 struct PatchLimits {
   size_t max_operations = 10'000;
   size_t max_copy_bytes = 3u << 20;  // what `copy` operations may add in all
+  size_t max_depth = 200;            // of what a value is put into, with the value: what is stored must be readable
 };
 
 // `operations`: the array of a JSON Patch. Changes `target` in place; values are copied into `arena`.

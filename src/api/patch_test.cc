@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/strategic.h"
 #include "codec/json.h"
 
 namespace kobuk::api {
@@ -54,6 +55,28 @@ TEST(JsonPatch, IsBounded) {
   EXPECT_TRUE(json_patched("{}", bomb + "]").starts_with("error: "));
 }
 
+TEST(JsonPatch, MovesWithoutCopies) {
+  auto document = codec::parse_json(R"({"a":{}})");
+  document->root.find("a")->set(document->arena, "text", codec::Value::string(document->arena, std::string(1 << 20, 'x')));
+  std::string moves = "[";
+  for (int i = 0; i < 10'000; ++i) moves += std::string(i ? "," : "") + (i % 2 ? R"({"op":"move","from":"/b","path":"/a"})" : R"({"op":"move","from":"/a","path":"/b"})");
+  auto operations = codec::parse_json(moves + "]");
+  size_t before = document->arena.used();
+  ASSERT_TRUE(apply_json_patch(document->root, operations->root, document->arena));
+  EXPECT_LT(document->arena.used(), before + (1 << 20));
+  EXPECT_EQ(document->root["a"]["text"].as_string().size(), 1u << 20);
+}
+
+TEST(JsonPatch, NestsNoDeeperThanCanBeReadAgain) {
+  std::string nest = R"({"a":{"a":{"a":{}}}})", deep = "/a/a/a/a";
+  EXPECT_EQ(json_patched(nest, R"([{"op":"add","path":"/a/a/a/b","value":1}])", {.max_depth = 4}), R"({"a":{"a":{"a":{"b":1}}}})");
+  for (auto patch : {R"([{"op":"add","path":"/a/a/a/b","value":{}}])", R"([{"op":"replace","path":"/a/a/a","value":{"b":{}}}])",
+                     R"([{"op":"copy","from":"/a","path":"/a/a/b"}])",
+                     R"([{"op":"add","path":"/b","value":{"c":{}}},{"op":"move","from":"/b","path":"/a/a/a/b"}])"}) {
+    EXPECT_NE(json_patched(nest, patch, {.max_depth = 4}).find("the patch nests deeper than 4 levels"), std::string::npos) << patch;
+  }
+}
+
 // RFC 7386, appendix A.
 TEST(MergePatch, ExamplesOfTheRfc) {
   EXPECT_EQ(merged(R"({"a":"b"})", R"({"a":"c"})"), R"({"a":"c"})");
@@ -74,6 +97,23 @@ TEST(MergePatch, MadePatchesLeadThere) {
   auto patch = make_merge_patch(from->root, to->root, from->arena);
   EXPECT_EQ(codec::to_json(patch), R"({"gone":null,"b":{"c":[1],"e":{}},"new":"n"})");
   EXPECT_TRUE(apply_merge_patch(from->root, patch, from->arena) == to->root);
+}
+
+// Would take minutes if any step looked through all members for each of them.
+TEST(MergePatch, LargeObjectsTakeNoSquareOfTheirSize) {
+  std::string text = "{", change = "{";
+  for (int i = 0; i < 100'000; ++i) {
+    text += cat(i ? "," : "", "\"k", i, "\":1");
+    change += cat(i ? "," : "", "\"k", 99'999 - i, "\":", i % 2 ? "null" : "2");
+  }
+  auto from = codec::parse_json(text + "}"), patch = codec::parse_json(change + ",\"new\":1}");
+  ASSERT_TRUE(from && patch);
+  auto merged = apply_merge_patch(from->root, patch->root, from->arena);
+  EXPECT_EQ(merged.size(), 50'001u);
+  EXPECT_TRUE(apply_merge_patch(from->root, make_merge_patch(from->root, merged, from->arena), from->arena) == merged);
+  auto strategic = apply_strategic_patch(from->root, patch->root, Schema{}, from->arena);
+  ASSERT_TRUE(strategic);
+  EXPECT_TRUE(*strategic == merged);
 }
 
 }  // namespace

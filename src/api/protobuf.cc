@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "codec/json.h"
+#include "codec/member_path.h"
 #include "codec/protobuf.h"
 
 namespace kobuk::api {
@@ -37,6 +38,9 @@ class MessageDecoder {
   Result<Value> message(std::string_view bytes, const Schema& schema, int depth) {
     Value out = Value::object();
     KOBUK_CHECK(fields(bytes, schema, 0, out, depth));
+    for (auto& member : out.members())
+      if (const Field* field = schema.find(member.key); field && field->schema->type == Type::kMap)
+        codec::drop_duplicate_members(member.value, {}, nullptr);
     return out;
   }
 
@@ -108,7 +112,7 @@ class MessageDecoder {
     }));
     if (v.is_null() && schema.element->type == Type::kQuantity) v = Value::string_view("0");
     if (v.is_null()) v = Value::string_view("");
-    map.set(arena_, key, v);
+    map.add_unchecked(arena_, arena_.copy(key), v);  // of a repeated key the last value counts: message() sees to it
     return {};
   }
 
@@ -182,7 +186,7 @@ class MessageDecoder {
       return {};
     }));
     if (json.empty()) return Value();
-    return codec::parse_json(json, arena_);
+    return codec::parse_json(json, arena_, {.max_depth = kMaxDepth});
   }
 
   Arena& arena_;

@@ -84,5 +84,20 @@ TEST(Protobuf, RefusesWhatIsNone) {
   EXPECT_FALSE(decode_message("\x0a\xff\x01", *builtin_kinds().find_kind("v1", "Pod")->schema, *std::make_unique<codec::Arena>()));
 }
 
+// What is stored is read as JSON again, to whose depth there is a limit.
+TEST(Protobuf, FieldsOfManagersAreNotEndlesslyDeep) {
+  auto bytes = [](int depth) {
+    auto pod = testing::yaml("{apiVersion: v1, kind: Pod, metadata: {name: p, managedFields: [{manager: m, fieldsV1: {}}]}}");
+    std::string nest;
+    for (int i = 0; i < depth; ++i) nest += R"({"f:a":)";
+    nest += "{}" + std::string(static_cast<size_t>(depth), '}');
+    auto fields = codec::parse_json(nest, pod.arena);
+    pod.root.find("metadata")->find("managedFields")->items()[0].set(pod.arena, "fieldsV1", *fields);
+    return encode_protobuf(pod.root, testing::kind_of(pod.root));
+  };
+  EXPECT_TRUE(decode_protobuf(bytes(90), builtin_kinds()));
+  EXPECT_FALSE(decode_protobuf(bytes(300), builtin_kinds()));
+}
+
 }  // namespace
 }  // namespace kobuk::api

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "api/member_table.h"
 #include "base/strings.h"
 #include "codec/json.h"
 
@@ -41,6 +42,47 @@ FieldRules rules_of(const Schema* schema, std::string_view name) {
 
 const Value kNothing{};
 
+// An object while it is changed: what is erased is marked, and goes at the end all at once, so that a large patch of a large
+// object costs no square of their size.
+class Draft {
+ public:
+  Draft(Value& object, Arena& arena) : object_(object), arena_(arena) {
+    for (const auto& member : object.members()) places_.emplace(member.key, places_.size());
+  }
+  const Value& operator[](std::string_view key) const {
+    auto place = places_.find(key);
+    return place == places_.end() ? kNothing : object_.members()[place->second].value;
+  }
+  void set(std::string_view key, Value value) {
+    auto place = places_.find(key);
+    if (place != places_.end()) {
+      object_.members()[place->second].value = value;
+      return;
+    }
+    std::string_view kept = arena_.copy(key);
+    places_.emplace(kept, object_.size());
+    object_.add_unchecked(arena_, kept, value);
+  }
+  void erase(std::string_view key) {
+    auto place = places_.find(key);
+    if (place == places_.end()) return;
+    gone_.insert(place->second);
+    places_.erase(place);
+  }
+  void finish() {
+    size_t kept = 0;
+    for (size_t i = 0; i < object_.size(); ++i)
+      if (!gone_.contains(i)) object_.members()[kept++] = object_.members()[i];
+    object_.truncate(kept);
+  }
+
+ private:
+  Value& object_;
+  Arena& arena_;
+  std::unordered_map<std::string_view, size_t> places_;
+  std::unordered_set<size_t> gone_;
+};
+
 class Merger {
  public:
   explicit Merger(Arena& arena) : arena_(arena) {}
@@ -57,18 +99,21 @@ class Merger {
       if (!retain_keys) return fail(Code::kInvalid, "invalid patch format: $retainKeys is not allowed here");
       KOBUK_CHECK(retain(out, *retained, patch));
     }
+    MemberTable siblings(patch);
+    Draft draft(out, arena_);
     for (const auto& member : patch.members()) {
       if (is_directive(member.key)) {
-        KOBUK_CHECK(list_directive(out, member.key, patch, schema));
+        KOBUK_CHECK(list_directive(draft, member.key, siblings, schema));
         continue;
       }
       if (member.value.is_null()) {
-        out.erase(member.key);
+        draft.erase(member.key);
         continue;
       }
-      KOBUK_TRY(Value merged, field(out[member.key], member.value, patch, member.key, rules_of(schema, member.key)));
-      out.set(arena_, member.key, merged);
+      KOBUK_TRY(Value merged, field(draft[member.key], member.value, siblings, member.key, rules_of(schema, member.key)));
+      draft.set(member.key, merged);
     }
+    draft.finish();
     return out;
   }
 
@@ -87,21 +132,22 @@ class Merger {
   }
 
   Result<void> retain(Value& out, const Value& retained, const Value& patch) {
-    auto listed = [&](std::string_view key) {
-      for (const Value& one : retained.items())
-        if (one.as_string() == key) return true;
-      return false;
-    };
+    std::unordered_set<std::string_view> names;
+    for (const Value& one : retained.items()) names.insert(one.as_string());
+    auto listed = [&](std::string_view key) { return names.contains(key); };
     if (!retained.is_array()) return fail(Code::kInvalid, "invalid patch format: $retainKeys is no list");
     for (const auto& member : patch.members())
       if (!is_directive(member.key) && !member.value.is_null() && !listed(member.key))
         return fail(Code::kInvalid, "invalid patch format: ", member.key, " is not in $retainKeys");
-    for (size_t i = 0; i < out.size();) listed(out.members()[i].key) ? (void)++i : (void)out.erase(out.members()[i].key);
+    size_t kept = 0;
+    for (const auto& member : out.members())
+      if (listed(member.key)) out.members()[kept++] = member;
+    out.truncate(kept);
     return {};
   }
 
   // A directive on a list that the patch itself does not hold; with the list it is handled together (field()).
-  Result<void> list_directive(Value& out, std::string_view key, const Value& patch, const Schema* schema) {
+  Result<void> list_directive(Draft& out, std::string_view key, const MemberTable& patch, const Schema* schema) {
     auto slash = key.find('/');
     if (slash == key.npos) return {};
     std::string_view name = key.substr(slash + 1);
@@ -112,11 +158,11 @@ class Merger {
     FieldRules rules = rules_of(schema, name);
     if (!rules.merge) return fail(Code::kInvalid, "invalid patch format: ", key, " names a list that is not merged");
     KOBUK_TRY(Value merged, list(current, Value::array(), patch, name, rules));
-    out.set(arena_, name, merged);
+    out.set(name, merged);
     return {};
   }
 
-  Result<Value> field(const Value& current, const Value& patch, const Value& siblings, std::string_view name,
+  Result<Value> field(const Value& current, const Value& patch, const MemberTable& siblings, std::string_view name,
                       const FieldRules& rules) {
     if (patch.is_object()) {
       bool opaque = rules.schema && rules.schema->type != Type::kObject && rules.schema->type != Type::kMap &&
@@ -129,7 +175,7 @@ class Merger {
     return patch;
   }
 
-  Result<Value> list(const Value& current, const Value& patch, const Value& siblings, std::string_view name,
+  Result<Value> list(const Value& current, const Value& patch, const MemberTable& siblings, std::string_view name,
                      const FieldRules& rules) {
     const Value& order = siblings[cat(kOrder, name)];
     if (!order.is_null() && !order.is_array())

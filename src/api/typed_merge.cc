@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "api/member_table.h"
 #include "base/strings.h"
 #include "codec/json.h"
 
@@ -114,8 +115,9 @@ class Comparer {
   }
 
   void object(const Value& before, const Value& after, const Schema& schema) {
+    MemberTable was(before), is(after);
     for (const auto& member : after.members()) {
-      const Value& old = before[member.key];
+      const Value& old = was[member.key];
       const Field* field = schema.type == Type::kObject ? schema.find(member.key) : nullptr;
       bool plain = field && !field->presence && (field->schema->type == Type::kObject || field->always);
       // What an empty object of the API would have too was not added as such, only what it holds.
@@ -129,7 +131,7 @@ class Comparer {
       below(field_element(member.key), old, member.value, schema_or_any(member_schema(schema, member.key)));
     }
     for (const auto& member : before.members())
-      if (after[member.key].is_null())
+      if (is[member.key].is_null())
         below(field_element(member.key), member.value, kNull, schema_or_any(member_schema(schema, member.key)));
   }
 
@@ -214,11 +216,14 @@ class TypedMerger {
 
   Value object(const Value& base, const Value& patch, const Schema& schema) {
     Value out = Value::object();
-    for (const auto& member : base.members()) out.add_unchecked(arena_, member.key, member.value);
-    for (const auto& member : patch.members()) {
+    MemberTable changes(patch), there(base);
+    for (const auto& member : base.members()) {
+      const Value* change = changes.find(member.key);
       const Schema& inner = schema_or_any(member_schema(schema, member.key));
-      out.set(arena_, member.key, merge(base[member.key], member.value, inner));
+      out.add_unchecked(arena_, member.key, change == nullptr ? member.value : merge(member.value, *change, inner));
     }
+    for (const auto& member : patch.members())
+      if (there.find(member.key) == nullptr) out.add_unchecked(arena_, member.key, member.value);
     return out;
   }
 

@@ -269,5 +269,20 @@ TEST(Defaults, ApplyingTwiceChangesNothing) {
   }
 }
 
+TEST(Validate, LargeObjectsTakeNoSquareOfTheirSize) {
+  std::string unknown = R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","labels":{)", data;
+  for (int i = 0; i < 60'000; ++i) unknown += cat(i ? "," : "", "\"-", i, "\":\"\"");
+  unknown += "}}";
+  for (int i = 0; i < 60'000; ++i) unknown += cat(",\"x", i, "\":1");
+  auto prepared = prepare(unknown + "}");
+  ASSERT_TRUE(prepared);
+  EXPECT_EQ(prepared->root.size(), 3u);
+  EXPECT_EQ(validate_create(testing::kind_of(prepared->root), prepared->root).all().size(), kMaxFieldErrors);
+  for (int i = 0; i < 60'000; ++i) data += cat(i ? "," : "", "\"k", i, "\":\"\"");
+  auto map = prepare(cat(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{)", data, R"(},"binaryData":{)", data, "}}"));
+  ASSERT_TRUE(map);
+  EXPECT_EQ(validate_create(testing::kind_of(map->root), map->root).all().size(), kMaxFieldErrors);
+}
+
 }  // namespace
 }  // namespace kobuk::api

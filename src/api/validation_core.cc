@@ -1,6 +1,7 @@
 // ConfigMap, Secret, Node, Event, Lease. Rules: Kubernetes core/v1, coordination.k8s.io/v1.
 #include <set>
 
+#include "api/member_table.h"
 #include "api/validation.h"
 #include "base/strings.h"
 #include "codec/json.h"
@@ -36,9 +37,10 @@ void immutable_data(const Value& object, const Value& old, std::initializer_list
 
 void config_map(const Value& object, FieldErrors& errors) {
   Path data("data"), binary("binaryData");
+  MemberTable binaries(object["binaryData"]);
   for (const auto& member : object["data"].members()) {
     breaches(data.key(member.key), member.key, config_map_key(member.key), errors);
-    if (object["binaryData"].find(member.key))
+    if (binaries.find(member.key))
       errors.invalid(data.key(member.key), member.key, "duplicate of key present in binaryData");
   }
   data_keys(binary, object["binaryData"], errors);

@@ -73,6 +73,38 @@ Answer<FieldValidation> field_validation(const Call& call) {
 
 namespace {
 
+constexpr int64_t kMaxManagerBytes = 128;
+
+std::string options_kind(std::string_view verb) {
+  if (verb.starts_with("delete")) return "DeleteOptions";
+  return verb == "update" ? "UpdateOptions" : verb == "patch" ? "PatchOptions" : "CreateOptions";
+}
+
+}  // namespace
+
+// k8s.io/apimachinery/pkg/apis/meta/v1/validation.
+Answer<void> check_write_options(const Call& call) {
+  api::FieldErrors errors;
+  constexpr std::string_view kDryRuns[] = {"All"};
+  std::string_view manager = call.option("fieldManager");
+  if (call.dry_run() && call.option("dryRun") != "All") errors.not_supported(api::Path("dryRun"), call.option("dryRun"), kDryRuns);
+  api::Path path("fieldManager");
+  if (manager.size() > kMaxManagerBytes) errors.too_long(path, kMaxManagerBytes);
+  for (unsigned char c : manager)
+    if (c < 32 || c == 127) {
+      errors.invalid(path, manager, "should only contain printable characters");
+      break;
+    }
+  if (errors.empty()) return {};
+  std::string kind = options_kind(call.info.verb);
+  Status status(422, "Invalid", api::invalid_message(cat(kind, ".meta.k8s.io"), "", errors));
+  status.group = "meta.k8s.io", status.kind = kind;
+  for (const auto& error : errors.all()) status.causes.push_back({std::string(api::cause_of(error.type)), error.body, error.field});
+  return refuse(std::move(status));
+}
+
+namespace {
+
 constexpr auto kBodyTimeout = std::chrono::seconds(60);
 
 struct Reading {
@@ -103,11 +135,14 @@ io::Task<Answer<std::string>> read_body(Core& core, Call& call) {
   }
   // A client that sends its body drop by drop does not hold the request for ever.
   Reading reading(core.loop);
+  struct Timer {
+    io::Loop& loop;
+    io::Loop::TimerId id;
+    ~Timer() { loop.cancel_timer(id); }
+  } timer{core.loop, core.loop.start_timer(kBodyTimeout, [&reading] { reading.ended.set(); })};
   io::TaskGroup task(core.loop);
   task.spawn(read_into(call.request.body, reading));
-  io::Loop::TimerId timer = core.loop.start_timer(kBodyTimeout, [&reading] { reading.ended.set(); });
   co_await reading.ended.wait();
-  core.loop.cancel_timer(timer);
   co_return body_of(std::move(reading.body));
 }
 

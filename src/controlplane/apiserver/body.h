@@ -7,6 +7,8 @@ namespace kobuk::controlplane::apiserver {
 
 enum class FieldValidation : uint8_t { kIgnore, kWarn, kStrict };
 Answer<FieldValidation> field_validation(const Call& call);
+// dryRun and fieldManager of any write.
+Answer<void> check_write_options(const Call& call);
 
 // The whole body; 413 past kMaxBodyBytes, 504 when it takes more than a minute.
 io::Task<Answer<std::string>> read_body(Core& core, Call& call);

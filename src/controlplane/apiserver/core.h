@@ -23,6 +23,7 @@
 namespace kobuk::controlplane::apiserver {
 
 inline constexpr size_t kMaxBodyBytes = 3u << 20;
+inline constexpr size_t kMaxObjectBytes = 3u << 19;  // of what is stored: as much as etcd takes
 
 struct OpenApiDocument {
   SharedBytes json;

@@ -106,6 +106,7 @@ io::Task<Answer<Outcome>> try_create(Core& core, Call& call, Document& document,
   claims.operations = std::move(taken.operations);
 
   SharedBytes bytes = share(stored_form(object, resource));
+  if (bytes->size() > kMaxObjectBytes) co_return refuse(too_large(bytes->size(), kMaxObjectBytes));
   std::string key = resource.key(space, name);
   if (call.dry_run()) {
     auto there = co_await core.store.range({.range = store::one_key(key), .count_only = true});

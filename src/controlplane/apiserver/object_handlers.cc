@@ -40,15 +40,6 @@ std::string shaped(const Call& call, std::string json, WallTime now) {
   return query_flag(call.query, "pretty") ? codec::to_json_pretty(out) : codec::to_json(out);
 }
 
-Answer<void> check_dry_run(const Call& call) {
-  std::string_view value = call.option("dryRun");
-  if (!io::http::query_has(call.query, "dryRun") || value == "All") return {};
-  Status status(422, "Invalid", cat("CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: ", go_quote(value),
-                                    ": supported values: \"All\""));
-  status.group = "meta.k8s.io", status.kind = "CreateOptions";
-  return refuse(std::move(status));
-}
-
 }  // namespace
 
 Response object_response(const Call& call, int status, std::string json, WallTime now) {
@@ -73,7 +64,7 @@ io::Task<Answer<Response>> handle_get(Core& core, Call& call) {
 }
 
 io::Task<Answer<Response>> handle_create(Core& core, Call& call) {
-  API_CO_CHECK(check_dry_run(call));
+  API_CO_CHECK(check_write_options(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, call.kind()));
@@ -84,7 +75,7 @@ io::Task<Answer<Response>> handle_create(Core& core, Call& call) {
 }
 
 io::Task<Answer<Response>> handle_update(Core& core, Call& call) {
-  API_CO_CHECK(check_dry_run(call));
+  API_CO_CHECK(check_write_options(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, call.kind()));
@@ -99,7 +90,7 @@ io::Task<Answer<Response>> handle_update(Core& core, Call& call) {
 }
 
 io::Task<Answer<Response>> handle_delete(Core& core, Call& call) {
-  API_CO_CHECK(check_dry_run(call));
+  API_CO_CHECK(check_write_options(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document sent, decode_delete_options(call, *body));
@@ -110,7 +101,7 @@ io::Task<Answer<Response>> handle_delete(Core& core, Call& call) {
 }
 
 io::Task<Answer<Response>> handle_delete_collection(Core& core, Call& call) {
-  API_CO_CHECK(check_dry_run(call));
+  API_CO_CHECK(check_write_options(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document sent, decode_delete_options(call, *body));

@@ -143,6 +143,7 @@ Answer<Document> decode_patch(Call& call, PatchKind type, FieldValidation valida
 
 io::Task<Answer<Response>> handle_patch(Core& core, Call& call) {
   API_CO_TRY(PatchKind type, patch_kind(call));
+  API_CO_CHECK(check_write_options(call));
   API_CO_TRY(FieldValidation validation, field_validation(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);

@@ -136,6 +136,9 @@ Status internal_error(std::string_view what) {
 }
 
 Status expired(std::string message) { return {410, "Expired", std::move(message)}; }
+Status too_large(size_t bytes, size_t limit) {
+  return {413, "RequestEntityTooLarge", cat("Request entity too large: the object would have ", bytes, " bytes, limit is ", limit)};
+}
 
 Status succeeded(const api::KindInfo& kind, std::string_view name, std::string_view uid) {
   Status out = of_resource(kind, name, 200, "", "");

@@ -56,6 +56,7 @@ Status path_not_found();
 Status unauthorized();
 Status internal_error(std::string_view what);
 Status expired(std::string message);
+Status too_large(size_t bytes, size_t limit);  // of an object
 Status succeeded(const api::KindInfo& kind, std::string_view name, std::string_view uid);
 
 }  // namespace kobuk::controlplane::apiserver

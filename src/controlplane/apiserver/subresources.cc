@@ -68,6 +68,7 @@ io::Task<Answer<Response>> handle_scale(Core& core, Call& call) {
     const auto& kv = found->kvs[0];
     co_return scale_response(call, 200, with_revision(*kv.value, resource, kv.mod_revision), core.loop.now());
   }
+  API_CO_CHECK(check_write_options(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, scale_kind()));
@@ -135,6 +136,7 @@ Answer<void> check_binding(const Value& binding, const api::KindInfo& kind) {
 
 io::Task<Answer<Response>> handle_binding(Core& core, Call& call) {
   const api::KindInfo& kind = *api::builtin_kinds().find_kind("v1", "Binding");
+  API_CO_CHECK(check_write_options(call));
   auto body = co_await read_body(core, call);
   API_CO_CHECK(body);
   API_CO_TRY(codec::Document document, decode_object(call, *body, kind));

@@ -1,4 +1,6 @@
 // Changing objects: k8s.io/apiserver registry/generic/registry.Store.Update and registry/rest.BeforeUpdate.
+#include <algorithm>
+
 #include "api/apply.h"
 #include "api/defaults.h"
 #include "api/validate.h"
@@ -117,6 +119,8 @@ io::Task<Answer<Attempt>> try_update(Core& core, Call& call, const UpdateSpec& s
   auto more = co_await resource.strategy->claim(core, finished ? gone : object, live.value(), arena);
   API_CO_TRY(Claims claims, std::move(more));
   SharedBytes stored = share(stored_form(object, resource));
+  // What the mark of a deletion made larger may still be changed to go.
+  if (stored->size() > std::max(kMaxObjectBytes, live.kv.value->size())) co_return refuse(too_large(stored->size(), kMaxObjectBytes));
   if (call.dry_run()) {
     out.done = true;
     out.written = {with_revision(*stored, resource, live.kv.mod_revision), live.kv.mod_revision};

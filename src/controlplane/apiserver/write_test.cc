@@ -189,6 +189,30 @@ TEST_F(Write, OthersMayNotDoEverything) {
   EXPECT_EQ(get("/api").message(), "Unauthorized");
 }
 
+TEST_F(Write, ObjectsDoNotGrowPastWhatCanBeRead) {
+  auto keys = [](int from, int count) {
+    std::string out;
+    for (int i = from; i < from + count; ++i) cat_to(out, out.empty() ? "" : ",", '"', std::string(240, 'k'), i, "\":\"\"");
+    return cat("{", out, "}");
+  };
+  ASSERT_EQ(post(std::string(kMaps), map("a", cat(",\"data\":", keys(0, 2000)))).status, 201);
+  auto grown = patch(cat(kMaps, "/a"), kMerge, cat("{\"data\":", keys(2000, 2000), "}"));
+  EXPECT_EQ(grown.status, 413) << grown.message();
+  EXPECT_NE(grown.message().find("Request entity too large"), std::string::npos);
+  EXPECT_EQ(post(std::string(kMaps), map("b", cat(",\"data\":", keys(0, 4000)))).status, 413);
+  EXPECT_EQ(patch(cat(kMaps, "/a"), kMerge, R"({"data":null})").status, 200);
+}
+
+TEST_F(Write, ChecksItsOptions) {
+  std::string_view invalid = "PatchOptions.meta.k8s.io \"\" is invalid: ";
+  post(std::string(kMaps), map("a"));
+  EXPECT_EQ(patch(cat(kMaps, "/a?dryRun=some"), kMerge, "{}").message(), cat(invalid, "dryRun: Unsupported value: \"some\": supported values: \"All\""));
+  EXPECT_EQ(patch(cat(kMaps, "/a?fieldManager=", std::string(129, 'm')), kMerge, "{}").message(),
+            cat(invalid, "fieldManager: Too long: may not be more than 128 bytes"));
+  EXPECT_EQ(patch(cat(kMaps, "/a?fieldManager=a%0Ab"), kMerge, "{}").status, 422);
+  EXPECT_EQ(post(cat(kMaps, "?fieldManager=a%0Ab"), map("b")).status, 422);
+}
+
 TEST_F(Write, ActsAsWhomIsAskedFor) {
   post(std::string(kMaps), map("a"));
   headers_ = {{"Impersonate-User", "jane"}, {"Impersonate-Group", "devs"}};
