@@ -4,6 +4,21 @@
 #   src/<name>/**_fuzz.cc            one libFuzzer program each, <name>_x_fuzz, with -DKOBUK_FUZZ=ON
 include(GoogleTest)
 
+# Each of the two precompiled headers is compiled once, for a library and for a program (-fPIC, -fPIE). A debug build does
+# without them: it shows that files include what they use, and checkouts share its objects through ccache.
+if(KOBUK_PRECOMPILE)
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")  # for ccache
+  add_library(kobuk_precompiled OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
+  target_precompile_headers(kobuk_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+  add_executable(kobuk_precompiled_test EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
+  target_precompile_headers(kobuk_precompiled_test PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_test.h)
+endif()
+function(use_precompiled target from)
+  if(KOBUK_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM ${from})
+  endif()
+endfunction()
+
 function(room name)
   cmake_parse_arguments(ROOM "" "" "INCLUDES;LIBS" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
@@ -21,6 +36,7 @@ function(room name)
   list(TRANSFORM deps PREPEND kobuk_)
   if(sources)
     add_library(kobuk_${name} STATIC ${sources})
+    use_precompiled(kobuk_${name} kobuk_precompiled)
     target_include_directories(kobuk_${name} PUBLIC ${CMAKE_BINARY_DIR}/gen)
     target_link_libraries(kobuk_${name} PUBLIC ${deps} ${ROOM_LIBS})
   else()
@@ -31,8 +47,8 @@ function(room name)
 
   if(KOBUK_TESTS AND tests)
     add_executable(${name}_test ${tests} ${testing})
+    use_precompiled(${name}_test kobuk_precompiled_test)
     target_link_libraries(${name}_test PRIVATE kobuk_${name} gtest gmock gtest_main pthread)
-    target_compile_definitions(${name}_test PRIVATE KOBUK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(KOBUK_FUZZ)

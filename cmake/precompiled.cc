@@ -1,0 +1,2 @@
+// Only there to carry a precompiled header.
+int main() {}
