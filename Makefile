@@ -30,6 +30,10 @@ asan: deps                    ## unit tests under AddressSanitizer and Undefined
 fuzz: deps                    ## every fuzzer for FUZZ_SECONDS (default 10), from its corpus
 	@cmake --preset asan >/dev/null && ninja -C build/asan $(addsuffix _fuzzers,$(ROOMS)) && tests/fuzz --build build/asan --seconds $${FUZZ_SECONDS:-10}
 
+bench: build                  ## the bars of a cluster, measured here
+	@ninja -C $(BUILD) api_load
+	@bench/cluster --build $(BUILD)
+
 tidy:                         ## checks on the source itself: rooms, sizes, names
 	@tools/tidy/tidy
 

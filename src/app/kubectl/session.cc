@@ -23,6 +23,17 @@ Result<std::string> choose_kubeconfig(const Choice& choice) {
   return profile.kubeconfig_path();
 }
 
+std::vector<std::string> read_warnings(const io::http::Headers& headers) {
+  std::vector<std::string> out;
+  for (std::string_view warning : headers.get_all("Warning")) {
+    size_t begin = warning.find('"'), end = warning.rfind('"');
+    if (begin < end) out.emplace_back(warning.substr(begin + 1, end - begin - 1));
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<io::http::Transport>> connect(io::Loop& loop, const Cluster& cluster) {
   bool tls = cluster.server.starts_with("https://");
   std::string address = cluster.server.substr(tls ? 8 : 7);
@@ -36,17 +47,6 @@ Result<std::unique_ptr<io::http::Transport>> connect(io::Loop& loop, const Clust
   }
   return io::http::make_client(loop, std::move(options));
 }
-
-std::vector<std::string> read_warnings(const io::http::Headers& headers) {
-  std::vector<std::string> out;
-  for (std::string_view warning : headers.get_all("Warning")) {
-    size_t begin = warning.find('"'), end = warning.rfind('"');
-    if (begin < end) out.emplace_back(warning.substr(begin + 1, end - begin - 1));
-  }
-  return out;
-}
-
-}  // namespace
 
 // "Deployment.apps \"web\" is invalid: <causes>" as kubectl words it: the bare kind in front.
 static std::string invalid_text(const codec::Value& status) {

@@ -37,6 +37,9 @@ struct Cluster {
 // `directory`: relative file names count from there. kInvalid names what is missing.
 Result<Cluster> read_kubeconfig(std::string_view yaml, std::string_view context, const std::string& directory);
 
+// One connection's worth of requests to it: HTTP/2 where the server agrees.
+Result<std::unique_ptr<io::http::Transport>> connect(io::Loop& loop, const Cluster& cluster);
+
 struct Resource {
   std::string group, version, plural, singular, kind;
   std::vector<std::string> short_names, categories;
