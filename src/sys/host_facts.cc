@@ -32,6 +32,9 @@ Result<HostFacts> read_host_facts() {
     return fail(Code::kUnsupported, "Linux ", std::string_view(names.release),
                 " is too old: containers need 5.15 or newer");
   KOBUK_TRY(facts.cgroups, read_cgroup_facts());
+  if (facts.cgroups.mode == CgroupMode::kNone)
+    return fail(Code::kUnsupported, "no control groups are mounted, so that containers could neither be limited nor ended as one; "
+                                    "mount them: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
   facts.seccomp = exists("/proc/sys/kernel/seccomp");
   auto apparmor = read_file("/sys/module/apparmor/parameters/enabled", 64);
   facts.apparmor = apparmor && trim(*apparmor) == "Y";

@@ -25,7 +25,7 @@ struct HostFacts {
   }
 };
 
-// kUnsupported, with the remedy, on a kernel older than 5.15.
+// kUnsupported, with the remedy, on a kernel older than 5.15 and where no control groups are mounted.
 Result<HostFacts> read_host_facts();
 // "6.18.44-x" → {6, 18}; kInvalid when it is no version.
 Result<std::pair<int, int>> parse_kernel_release(std::string_view release);

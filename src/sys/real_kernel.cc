@@ -112,6 +112,8 @@ class RealKernel final : public Kernel {
   Result<UniqueFd> new_mount(const std::string& type, const std::string& source,
                              const std::vector<MountOption>& options, uint64_t attributes) override {
     UniqueFd context(static_cast<int>(syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC)));
+    if (!context && errno == ENODEV)
+      return fail(Code::kUnsupported, "this kernel has no file system ", go_quote(type), "; if it is a module, load it: modprobe ", type);
     if (!context) return fail_errno(errno, cat("fsopen ", type));
     auto set = [&](unsigned command, const char* key, const char* value) {
       return syscall(SYS_fsconfig, context.get(), command, key, value, 0);
