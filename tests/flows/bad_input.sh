@@ -8,6 +8,8 @@ profile=bad$$
 root=$work/cluster
 cleanup() {
   "$KOBUK" delete -p "$profile" >/dev/null 2>&1 || true
+  "$KOBUK" delete -p "$profile-full" >/dev/null 2>&1 || true
+  umount "$work/small" 2>/dev/null || true
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -18,6 +20,11 @@ apply() { printf '%s\n' "$1" | kubectl apply -f -; }
 expect 2 "is no name" "$KOBUK" start -p "Bad_Name"
 expect 2 "is no amount of memory" "$KOBUK" start -p "$profile" --root "$root" --memory lots
 expect 2 "has to be an absolute path" "$KOBUK" start -p "$profile" --root relative
+chmod 755 "$work"
+expect 1 "run: sudo kobuk start" setpriv --reuid 65534 --regid 65534 --clear-groups "$KOBUK" start -p "$profile"
+expect 1 "5.15" setarch --uname-2.6 "$KOBUK" start -p "$profile" --root "$root"
+expect 1 "cgroup" unshare --mount sh -c 'grep cgroup /proc/mounts | cut -d" " -f2 | sort -r | xargs umount -l; exec "$@"' sh "$KOBUK" start -p "$profile" --root "$root"
+"$KOBUK" delete -p "$profile" >/dev/null
 mkdir -p "$work/used" && echo precious >"$work/used/file"
 expect 1 "is not empty" "$KOBUK" start -p "$profile" --root "$work/used"
 [ "$(cat "$work/used/file")" = precious ] || fail "a folder in use was touched"
@@ -50,3 +57,18 @@ docker run -d --name one -p 28080:80 web:1 sleep 100 >/dev/null
 expect 125 "port is already allocated" docker run -d --name two -p 28080:80 web:1 sleep 100
 expect 125 'is already in use by container' docker run -d --name one web:1 true
 expect 127 "not found" docker run --rm web:1 no-such-program
+
+# A full disk: writes fail and say why, what was acknowledged stays, and with room again all goes on.
+mkdir "$work/small" && mount -t tmpfs -o size=64m tmpfs "$work/small"
+full=$profile-full
+"$KOBUK" start -p "$full" --root "$work/small/cluster" >/dev/null || fail "start on a small disk"
+config() { printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {n: "%s"}\n' "$1" "$1" | "$KOBUK" kubectl --profile "$full" apply -f -; }
+config before >/dev/null || fail "a write before the disk is full"
+dd if=/dev/zero of="$work/small/filler" bs=64k 2>/dev/null || true
+refused() { ! config "after-$RANDOM$RANDOM" >"$work/refused" 2>&1; }
+within 20 refused
+grep -qi "no space left" "$work/refused" || fail "a full disk is not named: $(cat "$work/refused")"
+expect 1 "no space left" "$KOBUK" docker --profile "$full" import "$work/rootfs.tar" web:1
+rm "$work/small/filler"
+config after >/dev/null || fail "a write after there is room again"
+expect 0 "before" "$KOBUK" kubectl --profile "$full" get configmaps

@@ -17,39 +17,8 @@ kubectl() { "$KOBUK" kubectl --profile "$profile" "$@"; }
 docker() { "$KOBUK" docker --profile "$profile" "$@"; }
 field() { "$KOBUK" status -p "$profile" -o json | python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
 
-manifests() {
-  cat >"$work/web.yaml" <<'YAML'
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: web
-        image: web:1
-        imagePullPolicy: IfNotPresent
-        command: [sh, -c, "echo served by $HOSTNAME >/tmp/index.html; echo started; exec httpd -f -p 80 -h /tmp"]
-        env: [{name: HOSTNAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
-        ports: [{containerPort: 80}]
-        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  selector: {app: web}
-  ports: [{protocol: TCP, port: 80, targetPort: 80}]
-  type: LoadBalancer
-YAML
-}
-
 check_deployment() {
-  manifests
+  web_manifest >"$work/web.yaml"
   kubectl apply -f "$work/web.yaml" | grep -q 'deployment.apps/web created' || fail "apply"
   kubectl rollout status deployment/web --timeout=60s | grep -q 'successfully rolled out' || fail "rollout"
   expect 0 "web    3/3" kubectl get deployments
@@ -111,10 +80,8 @@ flow() {
   "$KOBUK" start -p "$profile" >/dev/null || fail "start again"
   kubectl rollout status deploy/web --timeout=60s >/dev/null || fail "the Deployment after a restart"
   "$KOBUK" delete -p "$profile" >/dev/null || fail "delete"
-  # Ended monitors are the init process's children; how soon it takes note of them is not ours to say. What others leave
-  # the host meanwhile is not either: only what has come counts.
-  nothing_new() { host_state | sort >"$work/after" && [ -z "$(sort "$work/before" | comm -13 - "$work/after")" ]; }
-  within 15 nothing_new
+  # Ended monitors are the init process's children; how soon it takes note of them is not ours to say.
+  within 15 nothing_new "$work/before"
 }
 
 flow

@@ -35,8 +35,16 @@ host_state() {
   { nft list tables 2>/dev/null || true; } | sort
   find /sys/fs/cgroup -type d -name '*kobuk*' | sort
   ls -A /run/netns 2>/dev/null || true
-  pgrep -af 'kobuk' | grep -v -e "$$" -e pgrep -e "$(basename "$0")" | sed 's/^[0-9]* //' | sort || true
+  ps -eo comm=,args= | awk '$1 ~ /^(memfd:)?kobuk/' | sort  # daemons, monitors (started from memory), clients
   ls -A /var/lib/kobuk /run/kobuk 2>/dev/null | grep -v '^lock$' || true
+}
+
+# nothing_new FILE: what host_state says now was in FILE before. What others take from the host meanwhile is not ours to say.
+nothing_new() {
+  host_state | sort >"$work/after"
+  local new
+  new=$(sort "$1" | comm -13 - "$work/after")
+  [ -z "$new" ] || { echo "new on the host: $new"; return 1; }
 }
 
 busybox_image() { # busybox_image TAR: a root file system of busybox
@@ -47,4 +55,36 @@ busybox_image() { # busybox_image TAR: a root file system of busybox
   printf 'root:x:0:0:root:/root:/bin/sh\n' >"$rootfs/etc/passwd"
   printf 'root:x:0:\n' >"$rootfs/etc/group"
   tar --create --file "$1" --numeric-owner --owner=0 --group=0 -C "$rootfs" .
+}
+
+# A Deployment of three that serve their names, and a LoadBalancer Service; of the image web:1, made by busybox_image.
+web_manifest() {
+  cat <<'YAML'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: web:1
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, "echo served by $HOSTNAME >/tmp/index.html; echo started; exec httpd -f -p 80 -h /tmp"]
+        env: [{name: HOSTNAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
+        ports: [{containerPort: 80}]
+        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{protocol: TCP, port: 80, targetPort: 80}]
+  type: LoadBalancer
+YAML
 }
