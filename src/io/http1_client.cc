@@ -1,4 +1,5 @@
 // A pool of HTTP/1.1 connections (RFC 9112) to one address.
+#include <cerrno>
 #include <deque>
 
 #include "io/http1_connection.h"
@@ -127,18 +128,24 @@ std::string request_head(const Request& request, Framing framing) {
 }
 
 Task<Result<Response>> exchange(Exchange exchange, std::string method, std::string head, Body body, Framing framing) {
-  KOBUK_CO_CHECK(co_await write_body(exchange.connection().stream(), std::move(body), framing, head));
+  auto written = co_await write_body(exchange.connection().stream(), std::move(body), framing, head);
+  // Who is answered before all is written learns more from the answer than from the broken pipe.
+  bool refused = !written && (written.error().system_errno() == EPIPE || written.error().system_errno() == ECONNRESET);
+  if (!written && !refused) co_return fail(std::move(written).error());
   MessageHead answer;
   int informational = 0;
   do {
     if (++informational > kMaxInformational) co_return fail(Code::kUnavailable, "the server sends informational answers only");
-    KOBUK_CO_TRY(auto text, co_await exchange.connection().read_head(kMaxResponseHead));
+    auto got = co_await exchange.connection().read_head(kMaxResponseHead);
+    if (refused && (!got || !*got)) co_return fail(std::move(written).error());
+    KOBUK_CO_TRY(auto text, std::move(got));
     if (!text) co_return fail(Code::kUnavailable, "the server closed the connection without an answer");
     KOBUK_CO_TRY(answer, parse_response_head(*text, method));
   } while (answer.status < 200 && answer.status != 101);
   Response out;
   out.status = answer.status;
   exchange.connection().begin_body(answer);
+  answer.keep_alive = answer.keep_alive && !refused;
   out.headers = std::move(answer.headers);
   if (answer.status == 101) {
     out.upgraded = exchange.connection().release_as_stream();

@@ -20,7 +20,9 @@
 namespace kobuk::io::http {
 namespace {
 
-constexpr size_t kDrainLimit = 256 << 10;  // of a body that the handler left unread
+// A body that the handler left unread is read on for this long, and after so much of it the connection ends.
+constexpr Duration kDrainTime = std::chrono::seconds(1);
+constexpr size_t kDrainLimit = 256 << 10;
 
 class RequestBody final : public BodySource {
  public:
@@ -70,6 +72,7 @@ struct Server::Impl {
   Task<void> serve_http1(std::shared_ptr<Http1Connection> connection, Peer peer);
   ServerShared shared() { return {loop, handler, limits, stop.token(), abort.token(), answering, answered}; }
   Task<bool> answer(std::shared_ptr<Http1Connection> connection, MessageHead head, Peer peer);
+  Task<bool> drain(std::shared_ptr<Http1Connection> connection);
 
   Loop& loop;
   Handler& handler;
@@ -262,14 +265,26 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
   Body body = head.method == "HEAD" || framing == Framing::kNone ? Body() : std::move(response.body);
   if (head.method == "HEAD" && framing == Framing::kChunked) framing = Framing::kNone;
   auto sent = co_await write_body(connection->stream(), std::move(body), framing, std::move(bytes));
-  if (!sent || !keep) co_return false;
-  for (size_t drained = 0; !connection->body_ended();) {
+  if (!sent || (expects_continue && !connection->body_ended())) co_return false;
+  bool drained = co_await drain(connection);
+  co_return drained && keep;
+}
+
+// Closing while the client still writes would reset the connection, and its answer would be lost with it (RFC 9112 §9.6).
+Task<bool> Server::Impl::drain(std::shared_ptr<Http1Connection> connection) {
+  if (connection->body_ended()) co_return true;
+  struct Timer {
+    Loop& loop;
+    Loop::TimerId id;
+    ~Timer() { loop.cancel_timer(id); }
+  } timer{loop, loop.start_timer(kDrainTime, [c = connection.get()] { c->stream().close(); })};
+  size_t drained = 0;
+  while (!connection->body_ended()) {
     auto rest = co_await connection->read_body();
     if (!rest) co_return false;
     drained += rest->size();
-    if (drained > kDrainLimit) co_return false;
   }
-  co_return true;
+  co_return drained <= kDrainLimit;
 }
 
 Task<void> Server::shutdown(Duration grace) {
