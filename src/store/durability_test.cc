@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <lmdb.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -79,6 +80,30 @@ TEST(EmbeddedStore, AFullStoreCanBeEmptied) {
   auto compacted = loop.run_until_done((*store)->compact((*store)->revision()));
   ASSERT_TRUE(compacted) << compacted.error().message();
   EXPECT_TRUE(put_now(loop, **store, "k", value));
+}
+
+TEST(EmbeddedStore, AFullDiskIsNamedAndLosesNothing) {
+  Folder folder;
+  if (mount("none", folder.path.c_str(), "tmpfs", 0, "size=512k") != 0) GTEST_SKIP() << "needs root: mounts a small disk";
+  {
+    io::Loop loop;
+    auto store = open_embedded_store(loop, cat(folder.path, "/store"));
+    ASSERT_TRUE(store) << store.error().message();
+    int acknowledged = 0;
+    Result<TxnResult> last = put_now(loop, **store, "k0", "v");
+    for (; last && acknowledged < 1'000; last = put_now(loop, **store, cat("k", acknowledged), std::string(2'000, 'x'))) ++acknowledged;
+    ASSERT_FALSE(last) << "it never filled up";
+    EXPECT_EQ(last.error().code(), Code::kResourceExhausted);
+    EXPECT_NE(last.error().message().find("no space left"), std::string::npos) << last.error().message();
+    EXPECT_EQ(loop.run_until_done((*store)->range({.range = with_prefix("k")}))->count, acknowledged);
+    ASSERT_EQ(mount("none", folder.path.c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0);
+    EXPECT_TRUE(put_now(loop, **store, "k", "with room again"));
+    store->reset();
+    store = open_embedded_store(loop, cat(folder.path, "/store"));
+    ASSERT_TRUE(store) << store.error().message();
+    EXPECT_EQ(loop.run_until_done((*store)->range({.range = with_prefix("k")}))->count, acknowledged + 1);
+  }
+  EXPECT_EQ(umount(folder.path.c_str()), 0);
 }
 
 TEST(EmbeddedStore, ADatabaseOfSomethingElseIsLeftAlone) {

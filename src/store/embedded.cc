@@ -7,6 +7,7 @@
 #include <lmdb.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,7 @@ class Database {
   Result<void> open(const std::string& path, int64_t max_bytes) {
     if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno(errno, cat("make the folder ", path));
     // LMDB's own lock allows several processes; two API servers on one file would each miss the other's changes.
+    path_ = path;
     max_bytes_ = static_cast<size_t>(max_bytes);
     lock_ = ::open(cat(path, "/in-use").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0) return fail_errno(errno, cat("open ", path, "/in-use"));
@@ -84,11 +86,21 @@ class Database {
       if (code == 0) code = try_commit(batch);
     }
     if (grown) mdb_env_set_mapsize(env_, max_bytes_);  // or as much as is in use, if that is more
+    if (code == ENOSPC || (code == EIO && disk_is_full())) {
+      return fail(Error(Code::kResourceExhausted,
+                        cat("write to the store: no space left on the disk of ", path_, "; make room there: nothing that was acknowledged is lost"), ENOSPC));
+    }
     if (code != 0) return fail(lmdb_error(code, "write to the store"));
     return {};
   }
 
  private:
+  // LMDB calls a write that the disk took only a part of an I/O error.
+  bool disk_is_full() const {
+    constexpr uint64_t kHardlyAnything = 64 << 10;
+    struct statvfs disk{};
+    return ::statvfs(path_.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < kHardlyAnything;
+  }
   static constexpr int kDoublings = 2;
   static bool only_forgets(const CommitBatch& batch) {
     return std::all_of(batch.changes.begin(), batch.changes.end(), [](const Change& c) { return !c.kv.value; }) &&
@@ -211,6 +223,7 @@ class Database {
 
   MDB_env* env_ = nullptr;
   MDB_dbi changes_ = 0, meta_ = 0, leases_ = 0;
+  std::string path_;
   size_t max_bytes_ = 0;
   int lock_ = -1;
 };
