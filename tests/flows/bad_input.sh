@@ -68,7 +68,7 @@ dd if=/dev/zero of="$work/small/filler" bs=64k 2>/dev/null || true
 refused() { ! config "after-$RANDOM$RANDOM" >"$work/refused" 2>&1; }
 within 20 refused
 grep -qi "no space left" "$work/refused" || fail "a full disk is not named: $(cat "$work/refused")"
-expect 1 "no space left" "$KOBUK" docker --profile "$full" import "$work/rootfs.tar" web:1
+expect 1 "No space left on device" "$KOBUK" docker --profile "$full" import "$work/rootfs.tar" web:1
 rm "$work/small/filler"
 config after >/dev/null || fail "a write after there is room again"
 expect 0 "before" "$KOBUK" kubectl --profile "$full" get configmaps
