@@ -7,7 +7,7 @@ list(FILTER monitor_sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
 # neighbourhood.
 set(hot_sources ${monitor_sources})
 set(monitor_sources "")
-foreach(source sys/capability sys/cgroup sys/cgroup_plan sys/device_filter sys/real_kernel sys/rooted runtime/init runtime/init_steps runtime/pause
+foreach(source sys/capability sys/cgroup sys/cgroup_plan sys/device_filter sys/seccomp_check sys/real_kernel sys/rooted runtime/init runtime/init_steps runtime/pause
         runtime/plan_codec runtime/plan_describe runtime/user base/random base/strings base/error base/clock sys/file
         sys/process sys/packet runtime/state runtime/protocol)
   list(APPEND monitor_sources ${CMAKE_SOURCE_DIR}/src/${source}.cc)

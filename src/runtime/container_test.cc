@@ -201,5 +201,38 @@ TEST_F(ContainerTest, FindsNoProgramThroughADescriptor) {
   EXPECT_TRUE(scratch_->run(container->remove()));
 }
 
+// A process that joins the container is one of its own from the moment on that it can be seen there: somebody with
+// CAP_SYS_PTRACE could seize it, whatever it has still to give up. The watcher has no time to miss much.
+TEST_F(ContainerTest, SeesNoMoreInANewProcessThanItHasItself) {
+  constexpr const char* kWatch =
+      "own=$(grep CapPrm /proc/self/status); own=${own##*\t}; echo ready; while [ ! -e /tmp/stop ]; do "
+      "for p in /proc/[0-9]*; do "
+      "while read key value; do [ \"$key\" = CapPrm: ] && [ \"$value\" != $own ] && echo rights $value; done < $p/status; "
+      "[ $p/root/tmp -ef /tmp ] || { [ -e $p/status ] && [ -e $p/root ] && echo root; }; "
+      "done; done 2>/dev/null; echo end";
+  ContainerSpec spec = scratch_->spec("a", {"sh", "-c", kWatch});
+  uint64_t mask = default_capabilities() | *sys::capability_mask({"SYS_PTRACE"});
+  spec.process.capabilities = capability_sets(mask & scratch_->runtime().facts().own_capabilities);
+  spec.process.env.emplace_back("PATH=/bin");
+  auto container = scratch_->create(spec);
+  ASSERT_NE(container, nullptr);
+  ASSERT_TRUE(scratch_->run(container->start()));
+  for (int i = 0; i < 15; ++i) {
+    ExecSpec exec;
+    exec.process.args = {i < 14 ? "true" : "touch", "/tmp/stop"};
+    exec.process.env = {"PATH=/bin"};
+    exec.process.capabilities = spec.process.capabilities;
+    if (i % 2 == 0) exec.seccomp = spec.seccomp;
+    exec.process.terminal = i % 3 == 0;
+    auto process = scratch_->run(container->exec(exec));
+    ASSERT_TRUE(process) << process.error().message();
+    auto status = scratch_->run((*process)->wait());
+    ASSERT_TRUE(status && status->code == 0);
+  }
+  ASSERT_TRUE(scratch_->run(container->wait()));
+  EXPECT_EQ(scratch_->log_of("a"), "ready\nend\n");
+  EXPECT_TRUE(scratch_->run(container->remove()));
+}
+
 }  // namespace
 }  // namespace kobuk::runtime

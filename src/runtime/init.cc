@@ -1,17 +1,27 @@
 // The order of runc's and crun's init, which is the one in which each right is still there when it is needed:
 // joins, mounts, pivot, user, bounding set, identity, "ready", seccomp, capabilities, execve.
+//
+// A process that is in a pid namespace with others can be seized by those with CAP_SYS_PTRACE, dumpable or not. So who
+// joins one does everything outside of it, where they can not name it, and at the end bears a process in there that has
+// nothing left which they have not: no privileges, no descriptors, no mounts of the host (run_exec).
 #include "runtime/init.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "runtime/user.h"
+#include "sys/seccomp_check.h"
 
 namespace kobuk::runtime {
 namespace {
@@ -142,7 +152,6 @@ Result<void> connect_streams(sys::Kernel& kernel, Streams streams, const sys::Te
                              const Identity& identity) {
   if (terminal.slave) {
     int fd = terminal.slave.get();
-    KOBUK_CHECK(kernel.set_controlling_terminal(fd));
     streams = {fd, fd, fd};
   }
   int fds[] = {streams.in, streams.out, streams.err};
@@ -195,16 +204,42 @@ Result<std::string> prepare(sys::Kernel& kernel, ProcessPlan& process, bool make
   return program;
 }
 
-// After the wait: the fewest calls, for a strict filter must allow them.
-Result<void> confine(sys::Kernel& kernel, const ProcessPlan& process) {
+// After the wait: the fewest calls, for a strict filter must allow them. `filtered`: it is loaded already.
+Result<void> confine(sys::Kernel& kernel, const ProcessPlan& process, bool filtered = false) {
   // Without no_new_privs a filter takes CAP_SYS_ADMIN, so it goes before the capabilities; else it can be the
   // last.
-  bool filter = !process.seccomp_filter.empty();
+  bool filter = !process.seccomp_filter.empty() && !filtered;
   if (filter && !process.no_new_privileges) KOBUK_CHECK(kernel.load_seccomp(process.seccomp_filter));
   KOBUK_CHECK(kernel.set_capabilities(process.capabilities));
   KOBUK_CHECK(kernel.die_with_parent());  // last: a change of credentials resets it
   if (filter && process.no_new_privileges) KOBUK_CHECK(kernel.load_seccomp(process.seccomp_filter));
   return {};
+}
+
+// Whether a process that carries this filter can still be born, take its terminal, wait, and become the program.
+bool born_under(std::string_view filter) {
+  const sys::SystemCall calls[] = {
+      {SYS_capset},  {SYS_prctl, {PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL}}, {SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}},
+      {SYS_setsid},  {SYS_clone, {sys::kSiblingFlags}},                       {SYS_ioctl, {0, TIOCSCTTY}},
+      {SYS_sendmsg}, {SYS_recvmsg},  {SYS_recvfrom}, {SYS_close}, {SYS_exit_group}, {SYS_execve},
+      {SYS_brk},     {SYS_mmap},     {SYS_munmap}};
+  return std::all_of(std::begin(calls), std::end(calls), [&](auto& call) { return sys::seccomp_allows(filter, call); });
+}
+
+// What the process to be born has no more right to than the program: capabilities and calls. True when it carries its
+// filter from birth. Else it loads it itself, for which it takes CAP_SYS_ADMIN unless it has no_new_privs: with a
+// profile of one's own that forbids to fork, a process with CAP_SYS_PTRACE in the container may catch that one.
+Result<bool> give_up_rights(sys::Kernel& kernel, const ProcessPlan& process) {
+  sys::CapabilitySets capabilities = process.capabilities;
+  bool filtered = false;
+  if (!process.seccomp_filter.empty() && !process.no_new_privileges) {
+    filtered = born_under(process.seccomp_filter);
+    if (filtered) KOBUK_CHECK(kernel.load_seccomp(process.seccomp_filter));
+    if (!filtered) capabilities.permitted |= sys::capability_bit(CAP_SYS_ADMIN);
+    if (!filtered) capabilities.effective |= sys::capability_bit(CAP_SYS_ADMIN);
+  }
+  KOBUK_CHECK(kernel.set_capabilities(capabilities));
+  return filtered;
 }
 
 template <class T>
@@ -226,6 +261,8 @@ Error pause(sys::Kernel& kernel, const Plan& plan, Gate& gate) {
 Error become(sys::Kernel& kernel, const ProcessPlan& plan, bool make_cwd, Streams streams,
              sys::Terminal terminal, Gate& gate) {
   ProcessPlan process = plan;
+  if (terminal.slave)
+    if (auto r = kernel.set_controlling_terminal(terminal.slave.get()); !r) return error_of(std::move(r));
   auto program = prepare(kernel, process, make_cwd, streams, terminal);
   if (!program) return error_of(std::move(program));
   if (auto r = gate.ready(std::move(terminal.master)); !r) return error_of(std::move(r));
@@ -246,13 +283,43 @@ Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directo
   return become(kernel, plan.process, true, streams, std::move(*terminal), gate);
 }
 
+namespace {
+
+// The process that runs the program, just born, with nothing of the one that bore it but what it is to have.
+Error start(sys::Kernel& kernel, const ProcessPlan& process, const std::string& program, bool filtered, Gate& gate) {
+  if (auto r = kernel.new_session(); !r) return error_of(std::move(r));
+  if (process.terminal)
+    if (auto r = kernel.set_controlling_terminal(0); !r) return error_of(std::move(r));
+  if (auto r = gate.wait_for_go(); !r) return error_of(std::move(r));
+  if (auto r = confine(kernel, process, filtered); !r) return error_of(std::move(r));
+  return kernel.execute(program, process.args, process.env);
+}
+
+// As become(), but the program runs in `pid_namespace` (a pidfd or a namespace), in a process born for it.
+Error bear(sys::Kernel& kernel, const ProcessPlan& plan, bool make_cwd, Streams streams, sys::Terminal terminal,
+           int pid_namespace, Gate& gate) {
+  ProcessPlan process = plan;
+  auto program = prepare(kernel, process, make_cwd, streams, terminal);
+  if (!program) return error_of(std::move(program));
+  terminal.slave.reset();
+  if (auto r = kernel.join_namespace(pid_namespace, CLONE_NEWPID); !r) return error_of(std::move(r));
+  auto filtered = give_up_rights(kernel, process);
+  if (!filtered) return error_of(std::move(filtered));
+  auto child = kernel.clone_sibling();
+  if (!child) return error_of(std::move(child));
+  if (child->pid != 0) return gate.born(*child, std::move(terminal.master));
+  terminal.master.reset();
+  return start(kernel, process, *program, *filtered, gate);
+}
+
+}  // namespace
+
 Error run_exec(sys::Kernel& kernel, const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init,
                Streams streams, Gate& gate) {
   constexpr int kNamespaces = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   if (auto r = set_oom_score(kernel, process); !r) return error_of(std::move(r));
   if (auto r = join_cgroups(kernel, cgroup); !r) return error_of(std::move(r));
   if (auto r = kernel.join_namespace(init, kNamespaces); !r) return error_of(std::move(r));
-  if (auto r = kernel.new_session(); !r) return error_of(std::move(r));
   sys::Terminal terminal;
   if (process.terminal) {
     auto root = kernel.open("/", O_PATH | O_DIRECTORY);
@@ -261,7 +328,7 @@ Error run_exec(sys::Kernel& kernel, const ProcessPlan& process, const sys::Cgrou
     if (!opened) return error_of(std::move(opened));
     terminal = std::move(*opened);
   }
-  return become(kernel, process, false, streams, std::move(terminal), gate);
+  return bear(kernel, process, false, streams, std::move(terminal), init, gate);
 }
 
 }  // namespace kobuk::runtime

@@ -20,6 +20,10 @@ class Gate {
   // "Everything stands": hands over the terminal's master, if there is one, and returns when the program is
   // to start.
   virtual Result<void> ready(sys::UniqueFd terminal) = 0;
+  // The same in two parts, for a process that bears the one to run the program: it says who that is and ends (what is
+  // returned is an error), the other waits until it is to start.
+  virtual Error born(const sys::Cloned& child, sys::UniqueFd terminal) = 0;
+  virtual Result<void> wait_for_go() = 0;
 };
 
 struct Streams {
@@ -31,8 +35,7 @@ struct Streams {
 Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Streams streams,
                Gate& gate);
 
-// Joins the v1 cgroups and the namespaces of `init` (a pidfd; the pid namespace was joined at birth) and
-// becomes the program.
+// Joins the v1 cgroups and the namespaces of `init` (a pidfd) and bears the process that becomes the program.
 Error run_exec(sys::Kernel& kernel, const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init,
                Streams streams, Gate& gate);
 

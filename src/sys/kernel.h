@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "sys/capability.h"
 #include "sys/fd.h"
+#include "sys/process.h"
 
 namespace kobuk::sys {
 
@@ -99,6 +100,8 @@ class Kernel {
       const CapabilitySets& sets) = 0;  // effective, permitted, inheritable, ambient
   virtual Result<void> set_no_new_privileges() = 0;
   virtual Result<void> load_seccomp(std::string_view filter) = 0;
+  // A child of our own parent, in the pid namespace joined last; pid 0 there. It is a copy of us as fork makes it.
+  virtual Result<Cloned> clone_sibling() = 0;
   virtual Result<void> die_with_parent() = 0;
   virtual Result<void> close_on_exec_from(int first) = 0;
   virtual Result<void> duplicate_onto(int from, int to) = 0;

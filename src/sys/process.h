@@ -26,6 +26,8 @@ struct Cloned {
   UniqueFd pidfd;
 };
 Result<Cloned> clone_process(uint64_t flags, int cgroup = -1);
+// The flags of Kernel::clone_sibling(): CLONE_PARENT | CLONE_PIDFD | SIGCHLD, for who asks a filter about them.
+inline constexpr uint64_t kSiblingFlags = 0x8000 | 0x1000 | 17;
 
 struct SpawnOptions {
   std::string path;

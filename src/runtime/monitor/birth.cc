@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "runtime/protocol.h"
 #include "sys/file.h"
@@ -31,6 +32,14 @@ class SocketGate final : public Gate {
     KOBUK_CHECK(sys::send_packet(socket_, "R", fds));
     return expect("G");
   }
+  Error born(const sys::Cloned& child, sys::UniqueFd terminal) override {
+    std::vector<int> fds = {child.pidfd.get()};
+    if (terminal) fds.push_back(terminal.get());
+    auto sent = sys::send_packet(socket_, cat('B', child.pid), fds);
+    if (sent) _exit(0);
+    return std::move(sent).error();
+  }
+  Result<void> wait_for_go() override { return expect("G"); }
   void failed(const Error& error) { (void)sys::send_packet(socket_, cat('E', encode(error_reply(error)))); }
 
  private:
@@ -127,8 +136,6 @@ Result<Born> bear_init(const Plan& plan, const std::string& directory, Streams s
 
 Result<Born> bear_exec(const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init, Streams streams) {
   KOBUK_TRY(Prepared p, prepare(cgroup));
-  PidNamespace pids;
-  KOBUK_CHECK(pids.enter(init));
   KOBUK_TRY(sys::Cloned child, sys::clone_process(0, p.cgroup ? p.cgroup.get() : -1));
   if (child.pid == 0) {
     restore_signals();
@@ -140,10 +147,26 @@ Result<Born> bear_exec(const ProcessPlan& process, const sys::CgroupPlan& cgroup
   return Born{child.pid, std::move(child.pidfd), std::move(p.ours), {}};
 }
 
+namespace {
+
+Result<Word> take_born(Born& born, sys::Packet packet) {
+  auto pid = parse_int(std::string_view(packet.bytes).substr(1));
+  if (!pid || packet.fds.empty()) return fail(Code::kInternal, "the process said something strange");
+  born.parent = std::exchange(born.pid, static_cast<pid_t>(*pid));
+  born.parent_pidfd = std::exchange(born.pidfd, std::move(packet.fds[0]));
+  if (packet.fds.size() > 1) born.terminal = std::move(packet.fds[1]);
+  return Word::kReady;
+}
+
+}  // namespace
+
 Result<Word> hear(Born& born) {
   KOBUK_TRY(sys::Packet packet, sys::receive_packet(born.gate.get(), kMaxMessage));
   if (packet.bytes.empty()) return Word::kEnd;
-  if (packet.bytes == "R") {
+  // From then on the container may speak here: nothing but an error is taken from it.
+  bool handed_over = born.parent != 0;
+  if (packet.bytes.starts_with('B') && !handed_over) return take_born(born, std::move(packet));
+  if (packet.bytes == "R" && !handed_over) {
     if (!packet.fds.empty()) born.terminal = std::move(packet.fds[0]);
     return Word::kReady;
   }

@@ -1,6 +1,8 @@
 // Birth: makes the container's init and the processes that join it. The child runs runtime/init.h and reports
 // over a packet socket: 'R' (ready, with the terminal's master), 'E' (an error). It is told 'C' (its cgroups
-// are joined) and 'G' (go). The socket's end after 'G' is the execve.
+// are joined) and 'G' (go). The socket's end after 'G' is the execve. A child that joins a pid namespace bears another
+// in there, and says 'B' with its number (ours), its pidfd and the terminal in place of 'R', and ends; from 'G' on it is
+// the other that speaks.
 #pragma once
 
 #include <string>
@@ -17,6 +19,8 @@ struct Born {
   sys::UniqueFd pidfd;
   sys::UniqueFd gate;      // to the child
   sys::UniqueFd terminal;  // its master, after ready
+  pid_t parent = 0;        // the child that bore it, once it said so: to be reaped too
+  sys::UniqueFd parent_pidfd;
 };
 
 // The process exists and is in its cgroups; it works on its own from here. wait_ready() next.

@@ -85,6 +85,7 @@ class Monitor {
   // monitor_exec.cc
   Result<void> exec(Client& client, const Request& request, std::vector<sys::UniqueFd> fds);
   void exec_speaks(Exec& exec);
+  Result<void> exec_is_ready(Exec& exec);
   void exec_ended(Exec& exec);
   void drop_exec(Exec& exec);
   Exec* exec_of(const Client& client);
@@ -104,6 +105,7 @@ class Monitor {
   std::vector<std::unique_ptr<Output>> outputs_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Exec>> execs_;
+  std::vector<sys::Cloned> parents_;  // that bore a process and are about to end
 };
 
 }  // namespace kobuk::runtime

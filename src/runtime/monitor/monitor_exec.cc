@@ -48,16 +48,33 @@ Result<void> Monitor::exec(Client& client, const Request& request, std::vector<s
   return poller_.watch(e->born.pidfd.get(), EPOLLIN, [this, e](uint32_t) { exec_ended(*e); });
 }
 
+// The process that is to run the program has been born: it is the one to watch now, and the one that bore it ends.
+Result<void> Monitor::exec_is_ready(Exec& exec) {
+  if (exec.started) return fail(Code::kInternal, "the process was ready twice");
+  exec.started = true;
+  Exec* e = &exec;
+  KOBUK_CHECK(poller_.watch(exec.born.pidfd.get(), EPOLLIN, [this, e](uint32_t) { exec_ended(*e); }));
+  pid_t parent = exec.born.parent;
+  parents_.push_back({parent, std::move(exec.born.parent_pidfd)});
+  KOBUK_CHECK(poller_.watch(parents_.back().pidfd.get(), EPOLLIN, [this, parent](uint32_t) {
+    if (waitpid(parent, nullptr, WNOHANG) != parent) return;
+    std::erase_if(parents_, [&](sys::Cloned& p) {
+      if (p.pid == parent) poller_.unwatch(p.pidfd.get());
+      return p.pid == parent;
+    });
+  }));
+  if (exec.born.terminal && (exec.size.columns != 0 || exec.size.rows != 0)) {
+    winsize window{exec.size.rows, exec.size.columns, 0, 0};
+    ioctl(exec.born.terminal.get(), TIOCSWINSZ, &window);
+  }
+  return send_go(exec.born);
+}
+
 void Monitor::exec_speaks(Exec& exec) {
   auto word = hear(exec.born);
   if (!word && word.error().system_errno() == EAGAIN) return;
   if (word && *word == Word::kReady) {
-    exec.started = true;
-    if (exec.born.terminal && (exec.size.columns != 0 || exec.size.rows != 0)) {
-      winsize window{exec.size.rows, exec.size.columns, 0, 0};
-      ioctl(exec.born.terminal.get(), TIOCSWINSZ, &window);
-    }
-    auto sent = send_go(exec.born);
+    auto sent = exec_is_ready(exec);
     if (sent) return;
     word = fail(std::move(sent).error());
   }
