@@ -234,5 +234,34 @@ TEST_F(ContainerTest, SeesNoMoreInANewProcessThanItHasItself) {
   EXPECT_TRUE(scratch_->run(container->remove()));
 }
 
+// Neither a mask nor a stream may be a node of the host that the container can write to: its mode would be the host's.
+TEST_F(ContainerTest, CanNotChangeTheHostsNullDevice) {
+  constexpr const char* kTry =
+      "for f in /proc/timer_list /proc/kcore; do [ -c $f ] || continue; "
+      "busybox chmod 666 $f 2>&1 | grep -o 'Read-only' || echo changed; done | busybox sort -u; "
+      "[ /proc/self/fd/0 -ef /dev/null ] && echo own";
+  EXPECT_EQ(script(kTry), "Read-only\nown\n");
+  auto container = scratch_->create(scratch_->spec("a", {"sleep", "1000"}));
+  ASSERT_NE(container, nullptr);
+  ASSERT_TRUE(scratch_->run(container->start()));
+  ExecSpec exec;
+  exec.process.args = {"sh", "-c", "[ /proc/self/fd/0 -ef /dev/null ] && [ /proc/self/fd/1 -ef /dev/null ]"};
+  exec.process.env = {"PATH=/bin"};
+  exec.stdout_open = false;
+  auto process = scratch_->run(container->exec(exec));
+  ASSERT_TRUE(process) << process.error().message();
+  auto status = scratch_->run((*process)->wait());
+  EXPECT_TRUE(status && status->code == 0);
+  // Whatever a container makes of its /dev/null: only a null device is taken for one.
+  exec.process.args = {"sh", "-c", "busybox rm /dev/null; : > /dev/null"};
+  exec.stdout_open = true;
+  auto replaced = scratch_->run(container->exec(exec));
+  ASSERT_TRUE(replaced && scratch_->run((*replaced)->wait()));
+  auto refused = scratch_->run(container->exec(exec));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(), "/dev/null of the container is no null device");
+  EXPECT_TRUE(scratch_->run(container->remove()));
+}
+
 }  // namespace
 }  // namespace kobuk::runtime

@@ -148,14 +148,28 @@ Result<void> own_stream(sys::Kernel& kernel, int fd, uint32_t uid, uint32_t gid)
   return owned;
 }
 
-Result<void> connect_streams(sys::Kernel& kernel, Streams streams, const sys::Terminal& terminal,
+// The container's: who holds the host's could change its mode.
+Result<sys::UniqueFd> open_null(sys::Kernel& kernel, int root) {
+  KOBUK_TRY(sys::UniqueFd null, kernel.open_in_root(root, "dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK));
+  KOBUK_TRY(sys::FileKind kind, kernel.file_kind(null.get()));
+  if (!S_ISCHR(kind.mode) || kind.device != makedev(1, 3))
+    return fail(Code::kFailedPrecondition, "/dev/null of the container is no null device");
+  return null;
+}
+
+Result<void> connect_streams(sys::Kernel& kernel, int root, Streams streams, const sys::Terminal& terminal,
                              const Identity& identity) {
+  sys::UniqueFd null;
   if (terminal.slave) {
     int fd = terminal.slave.get();
     streams = {fd, fd, fd};
   }
   int fds[] = {streams.in, streams.out, streams.err};
   for (int to = 0; to < 3; ++to) {
+    if (fds[to] < 0 && !null) {
+      KOBUK_TRY(null, open_null(kernel, root));
+    }
+    if (fds[to] < 0) fds[to] = null.get();
     KOBUK_CHECK(own_stream(kernel, fds[to], identity.uid, identity.gid));
     KOBUK_CHECK(kernel.duplicate_onto(fds[to], to));
   }
@@ -188,7 +202,7 @@ Result<std::string> prepare(sys::Kernel& kernel, ProcessPlan& process, bool make
   KOBUK_TRY(sys::UniqueFd root, kernel.open("/", O_PATH | O_DIRECTORY));
   KOBUK_TRY(Identity identity, identity_of(kernel, root.get(), process));
   if (!has_variable(process.env, "HOME")) process.env.push_back(cat("HOME=", identity.home));
-  KOBUK_CHECK(connect_streams(kernel, streams, terminal, identity));
+  KOBUK_CHECK(connect_streams(kernel, root.get(), streams, terminal, identity));
   for (const Rlimit& limit : process.rlimits)
     KOBUK_CHECK(kernel.set_rlimit(limit.resource, limit.soft, limit.hard));
   bool entered = false;

@@ -27,7 +27,7 @@ class Gate {
 };
 
 struct Streams {
-  int in = -1, out = -1, err = -1;  // -1 with a terminal
+  int in = -1, out = -1, err = -1;  // -1: the container's own /dev/null; not used with a terminal
 };
 
 // Builds the container around the calling process and becomes its program, or its pause process.

@@ -172,7 +172,9 @@ class Applier {
         return fail(Code::kFailedPrecondition, "/dev/null of the host is no null device");
     }
     KOBUK_TRY(sys::UniqueFd mount, k_.clone_mount(null_.get(), false));
-    KOBUK_CHECK(k_.change_mount(mount.get(), {MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, MS_PRIVATE, false}));
+    // Read-only: its mode, owner and attributes are the host's.
+    constexpr uint64_t kAttributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    KOBUK_CHECK(k_.change_mount(mount.get(), {kAttributes, 0, MS_PRIVATE, false}));
     return mount;
   }
   Result<sys::UniqueFd> empty_folder() {

@@ -66,7 +66,6 @@ void Monitor::rest() {
 
 Result<void> Monitor::launch() {
   KOBUK_CHECK(poller_.open());
-  KOBUK_TRY(null_, sys::open_file("/dev/null", O_RDWR));
   KOBUK_TRY(listener_, sys::listen_packet(directory_, kSocketName));
   KOBUK_CHECK(sys::set_nonblocking(listener_.get()));
   KOBUK_CHECK(log_.open());
@@ -95,7 +94,6 @@ Result<void> Monitor::launch() {
 
 Result<void> Monitor::make_streams(Streams& theirs, std::vector<sys::UniqueFd>& child_ends) {
   if (plan_.process.terminal || plan_.pause) return {};
-  theirs.in = null_.get();
   if (plan_.stdin_open) {
     KOBUK_TRY(auto pipe, sys::make_pipe());
     KOBUK_CHECK(sys::set_nonblocking(pipe.second.get()));

@@ -97,7 +97,7 @@ class Monitor {
   LogFile log_;
   ContainerState state_;
   Born init_;
-  sys::UniqueFd listener_, null_, memory_;
+  sys::UniqueFd listener_, memory_;
   sys::UniqueFd stdin_, terminal_;
   std::string unwritten_;  // input that the container has not taken yet
   bool close_input_ = false;

@@ -29,7 +29,7 @@ Result<void> Monitor::exec(Client& client, const Request& request, std::vector<s
   KOBUK_TRY(std::string bytes, sys::read_all(fds[0].get(), "the process plan"));
   KOBUK_TRY(ProcessPlan process, decode_process(bytes));
   size_t next = 1;
-  auto stream = [&](bool wanted) { return wanted ? fds[next++].get() : null_.get(); };
+  auto stream = [&](bool wanted) { return wanted ? fds[next++].get() : -1; };
   Streams streams;
   if (!process.terminal) {
     streams.in = stream(request.in);
