@@ -158,9 +158,11 @@ bool Monitor::oom_happened() const {
 }
 
 void Monitor::memory_event() {
-  uint64_t count = 0;
+  // The event is there until it is read: an eventfd as ever, a control file from its start (at its end nothing is read).
+  char text[4096];
+  bool v2 = plan_.memory_events.ends_with("memory.events");
   [[maybe_unused]] ssize_t got =
-      ::read(memory_.get(), &count, sizeof count);  // an eventfd is reset, a file is no harm
+      v2 ? ::pread(memory_.get(), text, sizeof text, 0) : ::read(memory_.get(), text, sizeof(uint64_t));
   if (state_.oom_killed || !oom_happened()) {
     // v1 also wakes when the group is removed; then there is nothing more to hear.
     if (!sys::exists(plan_.memory_events)) poller_.unwatch(memory_.get());
