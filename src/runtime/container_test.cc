@@ -263,5 +263,29 @@ TEST_F(ContainerTest, CanNotChangeTheHostsNullDevice) {
   EXPECT_TRUE(scratch_->run(container->remove()));
 }
 
+// It was held to be running for as long as the client stayed.
+TEST_F(ContainerTest, EndsThoughAClientDoesNotRead) {
+  auto container = scratch_->create(scratch_->spec("a", {"yes", "a line that nobody reads"}));
+  ASSERT_NE(container, nullptr);
+  auto attached = scratch_->run(container->attach({}));
+  ASSERT_TRUE(attached);
+  ASSERT_TRUE(scratch_->run(container->start()));
+  // It stands still once the client's socket is full.
+  struct stat before {}, after {};
+  do {
+    stat(scratch_->log_path("a").c_str(), &before);
+    usleep(300'000);
+    stat(scratch_->log_path("a").c_str(), &after);
+  } while (after.st_size == 0 || after.st_size != before.st_size);
+  ASSERT_TRUE(scratch_->run(container->signal(SIGKILL)));
+  auto status = scratch_->run(container->wait());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->code, 137);
+  struct stat whole {};
+  stat(scratch_->log_path("a").c_str(), &whole);
+  EXPECT_GT(whole.st_size, after.st_size);  // with what was in the pipe
+  EXPECT_TRUE(scratch_->run(container->remove()));
+}
+
 }  // namespace
 }  // namespace kobuk::runtime

@@ -221,11 +221,25 @@ void Monitor::init_ended() {
     }
   }
   // Somebody outside may hold the container's pipes; they are not waited for.
-  poller_.set_deadline(kDrainMs, [this] {
-    outputs_.clear();
-    execs_.clear();
-    end_if_done();
-  });
+  poller_.set_deadline(kDrainMs, [this] { stop_waiting(); });
+  end_if_done();
+}
+
+void Monitor::stop_waiting() {
+  // Clients that do not read are let go first: what they held up still goes into the log.
+  bool behind = false;
+  for (auto& client : clients_) {
+    if (client->unsent.empty() || client->gone) continue;
+    client->gone = behind = true;
+  }
+  if (behind) {
+    poller_.set_deadline(kDrainMs, [this] { stop_waiting(); });
+    drop_gone();
+    return end_if_done();
+  }
+  for (auto& output : outputs_) poller_.unwatch(output->fd.get());
+  outputs_.clear();
+  while (!execs_.empty()) drop_exec(*execs_.back());
   end_if_done();
 }
 

@@ -55,6 +55,7 @@ class Monitor {
   void memory_event();
   bool oom_happened() const;
   void init_ended();
+  void stop_waiting();
   void end_if_done();
   void save_state();
   void set_phase(Phase phase);
