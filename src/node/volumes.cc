@@ -95,9 +95,10 @@ Result<void> apply_host_path(const VolumePlan& plan) {
   return {};
 }
 
-std::vector<std::string> below(const std::string& directory) {
+Result<std::vector<std::string>> below(const std::string& directory) {
   auto names = sys::list_directory(directory);
-  if (!names) return {};
+  if (!names && names.error().code() == Code::kNotFound) return std::vector<std::string>();
+  if (!names) return fail(std::move(names).error());
   for (std::string& name : *names) name = cat(directory, "/", name);
   return *std::move(names);
 }
@@ -153,12 +154,16 @@ Result<void> apply_volume(const VolumePlan& plan, WallTime now) {
 }
 
 Result<void> unmount_volumes(const std::string& pod_directory) {
-  for (const std::string& volume : below(pod_directory + "/volume-subpaths")) {
-    for (const std::string& container : below(volume)) {
-      for (const std::string& bind : below(container)) KOBUK_CHECK(sys::unmount(bind));
+  KOBUK_TRY(auto volumes, below(pod_directory + "/volume-subpaths"));
+  for (const std::string& volume : volumes) {
+    KOBUK_TRY(auto containers, below(volume));
+    for (const std::string& container : containers) {
+      KOBUK_TRY(auto binds, below(container));
+      for (const std::string& bind : binds) KOBUK_CHECK(sys::unmount(bind));
     }
   }
-  for (const std::string& path : below(pod_directory + "/volumes/kubernetes.io~empty-dir")) {
+  KOBUK_TRY(auto empty_dirs, below(pod_directory + "/volumes/kubernetes.io~empty-dir"));
+  for (const std::string& path : empty_dirs) {
     if (is_tmpfs(path)) KOBUK_CHECK(sys::unmount(path));
   }
   return {};

@@ -141,6 +141,13 @@ Result<std::vector<std::string>> list_directory_fd(UniqueFd fd, std::string_view
   return names;
 }
 
+// A bind mount of the same file system has the same st_dev: only the kernel's own word tells.
+bool is_mount_root(int fd) {
+  struct statx info {};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &info) != 0) return true;
+  return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 constexpr int kMaxRemoveDepth = 128;  // a descriptor is open for each
 
 // top: the folder that the removal began with; what is nested too deeply is moved up into it, to be removed from there.
@@ -158,6 +165,7 @@ Result<void> remove_at(int parent, const std::string& name, const std::string& s
   }
   UniqueFd dir(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dir) return fail_errno(errno, cat("open ", shown));
+  if (depth > 0 && is_mount_root(dir.get())) return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
   if (depth == 0) top = dir.get();
   while (true) {
     UniqueFd list(openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));

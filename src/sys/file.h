@@ -43,7 +43,7 @@ bool exists(const std::string& path);
 Result<void> make_directories(const std::string& path, mode_t mode = 0755);
 Result<std::vector<std::string>> list_directory(const std::string& path);  // names, sorted, without . and ..
 // Removes a file or a whole folder. An absent path is fine. Follows no symlink and stops with
-// kFailedPrecondition (EXDEV) at a mount point, so that it never empties what is mounted there.
+// kFailedPrecondition (EXDEV) at a mount point below, bind mounts too, so that it never empties what is mounted there.
 Result<void> remove_tree(const std::string& path);
 
 // `root` is a directory descriptor. The path is resolved as if root were "/": absolute symlinks and ".." stay
