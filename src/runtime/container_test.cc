@@ -263,6 +263,15 @@ TEST_F(ContainerTest, CanNotChangeTheHostsNullDevice) {
   EXPECT_TRUE(scratch_->run(container->remove()));
 }
 
+TEST_F(ContainerTest, KeepsAMountShared) {
+  ASSERT_TRUE(sys::make_directories(scratch_->directory() + "/data"));
+  EXPECT_EQ(script("grep ' /data ' /proc/self/mountinfo | grep -c shared:",
+                   [&](ContainerSpec& spec) {
+                     spec.mounts.push_back({"/data", scratch_->directory() + "/data", "bind", {"rbind", "rshared"}});
+                   }),
+            "1\n");
+}
+
 // It was held to be running for as long as the client stayed.
 TEST_F(ContainerTest, EndsThoughAClientDoesNotRead) {
   auto container = scratch_->create(scratch_->spec("a", {"yes", "a line that nobody reads"}));

@@ -152,10 +152,12 @@ class RealKernel final : public Kernel {
         "move_mount");
   }
   Result<void> pivot_root(int root) override {
+    KOBUK_TRY(UniqueFd old, open_file("/", O_PATH | O_DIRECTORY));
     if (fchdir(root) != 0) return fail_errno(errno, "fchdir to the new root");
     // With "." twice the old root ends up on top of the new one and is then detached: no folder for it is
     // needed.
     if (syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno(errno, "pivot_root");
+    if (fchdir(old.get()) != 0) return fail_errno(errno, "fchdir to the old root");  // "." was the new one
     KOBUK_CHECK(set_propagation(".", MS_REC | MS_SLAVE));  // unmounting below must not reach the host
     if (umount2(".", MNT_DETACH) != 0) return fail_errno(errno, "unmount the old root");
     return check(chdir("/"), "chdir to the new root");
