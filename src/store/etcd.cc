@@ -20,7 +20,7 @@ struct Endpoint {
       : transport(io::http::make_client(loop, {.address = std::move(address),
                                                .tls = options.tls,
                                                .max_connections = 4,
-                                               .connect_timeout = options.timeout / 3,
+                                               .connect_timeout = options.timeout / std::max<int64_t>(std::ssize(options.endpoints), 3),
                                                .h2c = options.tls == nullptr,
                                                .ping_interval = kPing})),
         channel(loop, *transport) {}
@@ -67,21 +67,29 @@ class Cluster {
   Revision revision_ = 0;
 };
 
+// How long one endpoint may take. What can be asked again elsewhere leaves time for that; what can't is waited for, since
+// nobody knows its outcome otherwise.
+Duration share_of(Duration left, bool repeatable, bool last) {
+  return std::max<Duration>(repeatable && !last ? left / 2 : left, std::chrono::milliseconds(1));
+}
+
 // One answer to one request, wherever it can be had. repeatable: to send it twice does no harm.
 io::Task<Result<std::string>> call(std::shared_ptr<Cluster> cluster, std::string method, std::string request, bool repeatable) {
   auto deadline = cluster->loop().mono() + cluster->timeout();
   Duration pause = kFirstPause;
   for (size_t tried = 1;; ++tried) {
     auto endpoint = cluster->endpoint();
-    Duration left = deadline - cluster->loop().mono();
-    io::grpc::CallOptions options{.timeout = std::max<Duration>(left, std::chrono::milliseconds(1)), .max_message_bytes = kMaxAnswer};
+    Duration share = share_of(deadline - cluster->loop().mono(), repeatable, tried % cluster->size() == 0);
+    io::grpc::CallOptions options{.timeout = share, .max_message_bytes = kMaxAnswer};
     auto answer = co_await endpoint->channel.call(method, request, options);
     if (answer) co_return answer;
     Error error = translate(std::move(answer).error());
     bool unsent = never_sent(error);
-    bool failed_here = unsent || error.code() == Code::kUnavailable;
-    if (failed_here || error.code() == Code::kTimeout) cluster->leave(endpoint);
-    if (!failed_here || (!unsent && !repeatable)) co_return fail(std::move(error));
+    bool failed_here = unsent || error.code() == Code::kUnavailable || error.code() == Code::kTimeout;
+    if (failed_here) cluster->leave(endpoint);
+    if (!failed_here) co_return fail(std::move(error));
+    // It may have happened.
+    if (!unsent && !repeatable) co_return fail(std::move(error).with_code(Code::kUnavailable).context("etcd"));
     if (cluster->loop().mono() + pause >= deadline) co_return fail(std::move(error).with_code(Code::kUnavailable).context("etcd"));
     if (tried % cluster->size() != 0) continue;
     co_await cluster->loop().sleep(pause);  // all have been asked: until one of them is back

@@ -243,6 +243,57 @@ TEST_F(EtcdTest, NobodyThereIsUnavailable) {
   EXPECT_EQ(make_etcd_store(loop, {}).error().code(), Code::kInvalid);
 }
 
+// Takes connections and never says a word, as a member that is stopped.
+class Mute {
+ public:
+  Mute() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof any;
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&any), length), 0);
+    EXPECT_EQ(listen(fd_, 16), 0);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&any), &length);
+    port_ = ntohs(any.sin_port);
+  }
+  Mute(const Mute&) = delete;
+  ~Mute() { close(fd_); }
+  std::string address() const { return cat("127.0.0.1:", port_); }
+  bool was_asked() const {
+    int peer = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (peer >= 0) close(peer);
+    return peer >= 0;
+  }
+
+ private:
+  int fd_;
+  uint16_t port_ = 0;
+};
+
+TEST(EtcdFaults, AMuteMemberDoesNotUseUpTheTime) {
+  io::Loop loop;
+  Mute first, second;
+  auto store = make_etcd_store(loop, {.endpoints = {first.address(), second.address()}, .timeout = 400ms});
+  ASSERT_TRUE(store);
+  auto read = loop.run_until_done((*store)->range({.range = one_key("a")}));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), Code::kUnavailable) << read.error().message();
+  EXPECT_TRUE(first.was_asked());
+  EXPECT_TRUE(second.was_asked());
+}
+
+TEST(EtcdFaults, AChangeOfUnknownOutcomeIsUnavailableAndNotRepeated) {
+  io::Loop loop;
+  Mute first, second;
+  auto store = make_etcd_store(loop, {.endpoints = {first.address(), second.address()}, .timeout = 300ms});
+  ASSERT_TRUE(store);
+  auto done = loop.run_until_done((*store)->txn({.then = {put("a", share("b"))}}));
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), Code::kUnavailable) << done.error().message();
+  EXPECT_TRUE(first.was_asked());
+  EXPECT_FALSE(second.was_asked());
+}
+
 TEST_F(EtcdTest, SpeaksTls) {
   if (access("/usr/bin/openssl", X_OK) != 0) GTEST_SKIP() << "the openssl program is not installed";
   std::string make = cat("cd ", folder, " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out cert -days 2",
