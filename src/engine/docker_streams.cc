@@ -245,6 +245,7 @@ io::Task<Response> logs(Call call) {
   constexpr int kMultiplexedType = 42;
   out.headers.set("Content-Type", (*entry)->record.tty || call.minor < kMultiplexedType ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream");
   out.body = io::http::Body(std::make_unique<LogBody>(core, *entry, options, call.flag("timestamps"), watch, call.request.cancel));
+  if (watch) out.body.set_followed();
   co_return out;
 }
 
@@ -439,6 +440,7 @@ io::Task<Response> events(Call call) {
   Response out;
   out.headers.set("Content-Type", "application/json");
   out.body = io::http::Body(std::make_unique<EventsBody>(*call.core, std::move(*filters), *since, *until, call.request.cancel));
+  out.body.set_followed();
   co_return out;
 }
 

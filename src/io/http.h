@@ -73,6 +73,9 @@ class Body {
   // Trailers travel over HTTP/2 and within the process; HTTP/1.1 leaves them out. Valid after the end of the body.
   Headers trailers() const { return source_ ? source_->trailers() : trailers_; }
   void set_trailers(Headers trailers) { trailers_ = std::move(trailers); }  // of a body of pieces
+  // Of a response that somebody follows, a log: its reader may pause for as long as he likes.
+  bool followed() const { return followed_; }
+  void set_followed() { followed_ = true; }
 
  private:
   std::vector<SharedBytes> pieces_;
@@ -80,6 +83,7 @@ class Body {
   size_t next_piece_ = 0;
   std::unique_ptr<BodySource> source_;
   std::optional<uint64_t> length_;  // of the source
+  bool followed_ = false;
 };
 
 struct Peer {
@@ -137,8 +141,9 @@ struct ServerLimits {
   size_t max_connections = 4096;
   Duration header_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::minutes(3);
+  // The next two do not hold on Unix sockets, whose clients are this machine's own and may read from a slow pipe.
   Duration body_timeout = std::chrono::minutes(1);   // a request body that a handler waits for and that does not move
-  Duration write_timeout = std::chrono::minutes(1);  // a response that the client does not take
+  Duration write_timeout = std::chrono::minutes(1);  // a response that the client does not take, unless it is followed()
   size_t max_streams = 250;                          // requests at once on an HTTP/2 connection
   bool h2c = false;  // plain sockets take HTTP/2 with prior knowledge too (gRPC over a Unix socket)
 };

@@ -552,7 +552,7 @@ void Http2Connection::on_stall() {
   stall_timer_ = 0;
   bool waiting = false;
   for (auto& [id, stream] : streams_) {
-    if (stream->output_bytes == 0) continue;
+    if (stream->output_bytes == 0 || stream->followed) continue;
     waiting = true;
     if (loop_.mono() - stream->progress >= limits_.stall_timeout) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
   }

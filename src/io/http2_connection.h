@@ -40,6 +40,7 @@ struct Http2Stream {
   std::deque<SharedBytes> output;
   size_t output_offset = 0, output_bytes = 0;
   bool output_ended = false, deferred = false;
+  bool followed = false;  // its reader may pause
   Headers output_trailers;
   MonoTime progress{};  // when output last moved
   Event drained;        // set when there is room for more

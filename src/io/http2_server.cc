@@ -88,6 +88,7 @@ class ServerConnection final : public Http2Connection {
     bool streaming = response.body.streaming();
     bool trailers = !streaming && response.body.trailers().size() > 0;
     bool bodiless = head_only || none || (!streaming && response.body.size() == 0 && !trailers);
+    stream->followed = response.body.followed();
     submit_response(*stream, response, bodiless, none ? std::nullopt : response.body.length());
     if (!bodiless) send_body(stream, std::move(response.body));
   }

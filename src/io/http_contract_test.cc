@@ -66,6 +66,11 @@ class Contract final : public Handler {
       out.body = Body(std::make_unique<Feed>(loop_, 500, 10'000, &made));
       co_return out;
     }
+    if (request.path() == "/followed") {
+      out.body = Body(std::make_unique<Feed>(loop_, 500, 10'000, &made));
+      out.body.set_followed();
+      co_return out;
+    }
     if (request.path() == "/watch") {
       out.body = Body(std::make_unique<Never>(loop_, &watches));
       co_return out;
@@ -243,9 +248,9 @@ TEST_P(HttpContract, AProducerWaitsForASlowReader) {
   EXPECT_EQ(loop_.run_until_done(slow(loop_, *client_, handler_.made)), GetParam().http2 ? "5000000 all" : "5000000 ");
 }
 
-Task<std::string> stuck(Loop& loop, Transport& client) {
+Task<std::string> stuck(Loop& loop, Transport& client, std::string target) {
   Request request;
-  request.target = "/stream";
+  request.target = target;
   auto response = co_await client.send(std::move(request));
   if (!response) co_return response.error().message();
   co_await loop.sleep(1s);
@@ -254,7 +259,39 @@ Task<std::string> stuck(Loop& loop, Transport& client) {
 }
 TEST_P(HttpContract, AReaderThatStopsLosesItsResponse) {
   serve({.write_timeout = 100ms});
-  EXPECT_EQ(loop_.run_until_done(stuck(loop_, *client_)), "broken off");
+  EXPECT_EQ(loop_.run_until_done(stuck(loop_, *client_, "/stream")), GetParam().unix_socket ? "all of it" : "broken off");
+}
+TEST_P(HttpContract, AReaderThatFollowsMayPause) {
+  serve({.write_timeout = 100ms});
+  EXPECT_EQ(loop_.run_until_done(stuck(loop_, *client_, "/followed")), "all of it");
+}
+
+class Pausing final : public BodySource {
+ public:
+  explicit Pausing(Loop& loop) : loop_(loop) {}
+  Task<Result<std::string>> next() override {
+    if (++pieces_ == 2) co_await loop_.sleep(500ms);
+    co_return pieces_ > 2 ? std::string() : std::string("piece ");
+  }
+
+ private:
+  Loop& loop_;
+  int pieces_ = 0;
+};
+Task<std::string> send_slowly(Loop& loop, Transport& client) {
+  Request request;
+  request.method = "POST";
+  request.target = "/echo";
+  request.body = Body(std::make_unique<Pausing>(loop));
+  auto response = co_await client.send(std::move(request));
+  if (!response) co_return response.error().message();
+  auto body = co_await response->body.read_all(1000);
+  co_return body ? *body : body.error().message();
+}
+TEST_P(HttpContract, ASlowSenderIsWaitedForOnAUnixSocketAlone) {
+  serve({.body_timeout = 100ms});
+  bool whole = loop_.run_until_done(send_slowly(loop_, *client_)) == "POST /echo  piece piece ";
+  EXPECT_EQ(whole, GetParam().unix_socket);
 }
 
 Task<std::string> length_of(Transport& client, std::string target) {

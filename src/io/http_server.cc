@@ -37,7 +37,8 @@ class RequestBody final : public BodySource {
       Loop& loop;
       Loop::TimerId id;
       ~Timer() { loop.cancel_timer(id); }
-    } timer{connection->loop(), connection->loop().start_timer(timeout_, [c = connection.get()] { c->stream().close(); })};
+    } timer{connection->loop(), 0};
+    if (timeout_ > Duration{0}) timer.id = connection->loop().start_timer(timeout_, [c = connection.get()] { c->stream().close(); });
     auto piece = co_await connection->read_body();
     if (piece && connection->body_ended()) connection->watch_peer(gone_);
     co_return piece;
@@ -59,7 +60,9 @@ Response error_response(const Error& error) {
 }  // namespace
 
 struct Server::Impl {
-  Impl(Loop& l, Handler& h, ServerLimits lim) : loop(l), handler(h), limits(lim), answered(l), tasks(l) {}
+  Impl(Loop& l, Handler& h, ServerLimits lim) : loop(l), handler(h), limits(lim), local_limits(lim), answered(l), tasks(l) {
+    local_limits.body_timeout = local_limits.write_timeout = Duration{0};
+  }
 
   struct Listener {
     std::unique_ptr<detail::PollFd> poll;
@@ -70,13 +73,16 @@ struct Server::Impl {
   Task<void> accept_loop(Listener* listener);
   Task<void> serve(int fd, std::string peer, std::shared_ptr<TlsContext> tls);
   Task<void> serve_http1(std::shared_ptr<Http1Connection> connection, Peer peer);
-  ServerShared shared() { return {loop, handler, limits, stop.token(), abort.token(), answering, answered}; }
+  const ServerLimits& limits_of(const Peer& peer) const { return peer.address == "unix" ? local_limits : limits; }
+  ServerShared shared(const Peer& peer) {
+    return {loop, handler, limits_of(peer), stop.token(), abort.token(), answering, answered};
+  }
   Task<bool> answer(std::shared_ptr<Http1Connection> connection, MessageHead head, Peer peer);
   Task<bool> drain(std::shared_ptr<Http1Connection> connection);
 
   Loop& loop;
   Handler& handler;
-  ServerLimits limits;
+  ServerLimits limits, local_limits;  // of clients anywhere; of those on Unix sockets
   std::vector<std::unique_ptr<Listener>> listeners;
   uint16_t port = 0;
   size_t connections = 0, answering = 0;
@@ -167,7 +173,7 @@ Task<void> Server::Impl::serve(int fd, std::string from, std::shared_ptr<TlsCont
   Peer peer;
   peer.address = std::move(from);
   std::unique_ptr<Stream> stream = adopt_fd(loop, fd);
-  stream->set_write_timeout(limits.write_timeout);
+  stream->set_write_timeout(limits_of(peer).write_timeout);
   if (tls) {
     auto secured = co_await accept_tls(loop, std::move(stream), tls, limits.header_timeout);
     if (!secured) co_return;  // scanners and broken clients: nothing to say
@@ -175,7 +181,8 @@ Task<void> Server::Impl::serve(int fd, std::string from, std::shared_ptr<TlsCont
     peer.certificate_der = secured->info.peer_certificate_der;
     stream = std::move(secured->stream);
     if (secured->info.alpn == "h2") {
-      co_await serve_http2(shared(), std::move(stream), std::move(peer), std::string());
+      ServerShared own = shared(peer);
+      co_await serve_http2(own, std::move(stream), std::move(peer), std::string());
       co_return;
     }
   }
@@ -204,7 +211,8 @@ Task<void> Server::Impl::serve_http1(std::shared_ptr<Http1Connection> connection
     if (text && !*text) co_return;
     if (first && limits.h2c && !peer.tls && text && kHttp2Preface.starts_with(**text)) {
       busy = true;  // it sees to its own end
-      co_await serve_http2(shared(), connection->release_as_stream(), std::move(peer), std::move(**text));
+      ServerShared own = shared(peer);
+      co_await serve_http2(own, connection->release_as_stream(), std::move(peer), std::move(**text));
       co_return;
     }
     auto head = text ? parse_request_head(**text) : Result<MessageHead>(fail(text.error()));
@@ -234,6 +242,7 @@ static Framing response_framing(const Response& response, const MessageHead& req
 // True when the connection can serve another request.
 Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, MessageHead head, Peer peer) {
   CancelSource gone;
+  const ServerLimits& own = limits_of(peer);
   Request request;
   request.method = head.method;
   request.target = head.target;
@@ -247,7 +256,7 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
   if (connection->body_ended()) {
     connection->watch_peer(gone);
   } else {
-    request.body = Body(std::make_unique<RequestBody>(connection, expects_continue, gone, limits.body_timeout));
+    request.body = Body(std::make_unique<RequestBody>(connection, expects_continue, gone, own.body_timeout));
   }
   Response response = co_await handler.handle(std::move(request));
   if (response.status == 101 && response.upgrade) {
@@ -264,7 +273,9 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
   std::string bytes = format_response_head(response, framing, length, keep, head.version == 10);
   Body body = head.method == "HEAD" || framing == Framing::kNone ? Body() : std::move(response.body);
   if (head.method == "HEAD" && framing == Framing::kChunked) framing = Framing::kNone;
+  if (body.followed()) connection->stream().set_write_timeout(Duration{0});
   auto sent = co_await write_body(connection->stream(), std::move(body), framing, std::move(bytes));
+  connection->stream().set_write_timeout(own.write_timeout);
   if (!sent || (expects_continue && !connection->body_ended())) co_return false;
   bool drained = co_await drain(connection);
   co_return drained && keep;

@@ -100,12 +100,14 @@ class KubeletApi final : public io::http::Handler {
       return now && now->phase == engine::ContainerPhase::kRunning;
     };
     followed.changed = options.follow ? view_.changes(uid) : std::make_shared<io::Event>(view_.loop);
+    bool follow = options.follow;
     auto body = open_log(view_.loop, status->log_path, std::move(options), std::move(followed));
     if (!body && body.error().code() == Code::kNotFound) return text_response(200, "");  // it has not written yet
     if (!body) return text_response(500, body.error().message());
     Response response;
     response.headers.set("Content-Type", "text/plain");
     response.body = io::http::Body(*std::move(body));
+    if (follow) response.body.set_followed();
     return response;
   }
 

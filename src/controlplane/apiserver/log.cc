@@ -182,6 +182,7 @@ io::Task<Answer<Response>> handle_log(Core& core, Call& call) {
   }
   out.status = 200;
   out.body = io::http::Body(std::make_unique<LogBody>(core.loop, std::move(sent->body), call.request.cancel));
+  if (query_flag(call.query, "follow")) out.body.set_followed();
   co_return out;
 }
 
