@@ -9,6 +9,8 @@
 namespace kobuk::network {
 namespace {
 
+constexpr const char* kLockSeconds = "2";  // of waiting for others' iptables, while nothing else is done
+
 class RealHost final : public Host {
  public:
   RealHost(std::unique_ptr<sys::Netlink> links, std::unique_ptr<sys::nft::Nft> nft)
@@ -51,7 +53,7 @@ class RealHost final : public Host {
  private:
   // Whether it succeeded. Rules of iptables are made by iptables: made by others, it would not show its table any more.
   static Result<bool> iptables(const char* command, const std::vector<std::string>& rule) {
-    std::vector<std::string> args = {"iptables", "-w", command};
+    std::vector<std::string> args = {"iptables", "-w", kLockSeconds, command};
     args.insert(args.end(), rule.begin(), rule.end());
     for (const char* path : {"/usr/sbin/iptables", "/sbin/iptables", "/usr/bin/iptables"}) {
       if (!sys::exists(path)) continue;

@@ -28,7 +28,7 @@ class Host {
   virtual Result<void> set_setting(const std::string& name, const std::string& value) = 0;
   virtual bool has_setting(const std::string& name) = 0;
   // Has the host's iptables accept what is forwarded from and to that interface, or no longer. kUnsupported when
-  // iptables is not installed. Blocks for some milliseconds.
+  // iptables is not installed. Blocks for some milliseconds; where others hold iptables' lock, for some seconds.
   virtual Result<void> accept_forwarding(const std::string& interface, bool accept) = 0;
   virtual Result<sys::HeldPort> hold_port(const std::string& address, uint16_t port, Protocol protocol) = 0;
   virtual Result<std::string> read_state(const std::string& path) = 0;  // kNotFound when there is none
