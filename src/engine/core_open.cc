@@ -56,7 +56,7 @@ Result<void> Core::open_rooms() {
       if (entry->record.image_id == id) return true;
     return false;
   });
-  KOBUK_TRY(networks_, network::Networks::open(loop_, {.profile = options_.profile, .state_directory = cat(options_.directory, "/network")}));
+  KOBUK_TRY(networks_, network::Networks::open(loop_, {.profile = options_.profile, .state_directory = cat(options_.directory, "/network"), .run_directory = cat(options_.run_directory, "/network")}));
   return open_networks();
 }
 

@@ -32,6 +32,10 @@ class RealHost final : public Host {
     return sys::write_existing(path, value);
   }
   bool has_setting(const std::string& name) override { return sys::exists(cat("/proc/sys/", name)); }
+  Result<std::string> setting(const std::string& name) override {
+    KOBUK_TRY(std::string text, sys::read_file(cat("/proc/sys/", name)));
+    return std::string(trim(text));
+  }
   Result<void> accept_forwarding(const std::string& interface, bool accept) override {
     for (const char* direction : {"-i", "-o"}) {
       std::vector<std::string> rule = {"FORWARD", direction, interface, "-j", "ACCEPT", "-m", "comment", "--comment", "kobuk"};
@@ -46,8 +50,8 @@ class RealHost final : public Host {
     return sys::hold_port(address, port, protocol_number(protocol));
   }
   Result<std::string> read_state(const std::string& path) override { return sys::read_file(path); }
-  Result<void> write_state(const std::string& path, const std::string& bytes) override {
-    return sys::write_file_atomic(path, bytes, 0600);
+  Result<void> write_state(const std::string& path, const std::string& bytes, Keep keep) override {
+    return keep == Keep::kLasting ? sys::write_file_atomic(path, bytes, 0600) : sys::replace_file(path, bytes, 0600);
   }
 
  private:

@@ -27,12 +27,14 @@ class Host {
   // A file of /proc/sys: "net/ipv4/ip_forward". set does nothing when the value is there already.
   virtual Result<void> set_setting(const std::string& name, const std::string& value) = 0;
   virtual bool has_setting(const std::string& name) = 0;
+  virtual Result<std::string> setting(const std::string& name) = 0;  // without the end of its line
   // Has the host's iptables accept what is forwarded from and to that interface, or no longer. kUnsupported when
   // iptables is not installed. Blocks for some milliseconds; where others hold iptables' lock, for some seconds.
   virtual Result<void> accept_forwarding(const std::string& interface, bool accept) = 0;
   virtual Result<sys::HeldPort> hold_port(const std::string& address, uint16_t port, Protocol protocol) = 0;
   virtual Result<std::string> read_state(const std::string& path) = 0;  // kNotFound when there is none
-  virtual Result<void> write_state(const std::string& path, const std::string& bytes) = 0;
+  enum class Keep : uint8_t { kThisRun, kLasting };  // kLasting: on the disk when it is done
+  virtual Result<void> write_state(const std::string& path, const std::string& bytes, Keep keep) = 0;
 };
 
 // Of the calling thread's network namespace.

@@ -5,9 +5,10 @@
 #include <set>
 
 #include "base/log.h"
+#include "network/forwarding.h"
 #include "network/host.h"
 #include "network/network_rules.h"
-#include "network/state.h"
+#include "network/state_files.h"
 #include "network/subnet.h"
 #include "sys/file.h"
 
@@ -45,7 +46,7 @@ class BridgedNetworks final : public Networks {
   BridgedNetworks(std::unique_ptr<Host> host, Options options)
       : host_(std::move(host)),
         options_(std::move(options)),
-        state_path_(cat(options_.state_directory, "/networks.json")),
+        files_(*host_, options_),
         bridge_filter_(host_->has_setting("net/bridge/bridge-nf-call-iptables")) {}
 
   Result<void> recover();
@@ -66,7 +67,6 @@ class BridgedNetworks final : public Networks {
   bool is_ours(const sys::Link& link) const { return link.alias.starts_with(alias("")); }
   std::string key(std::string_view network, std::string_view container) const { return cat(network, "/", container); }
 
-  Result<void> save(const State& state) { return host_->write_state(state_path_, encode_state(state)); }
   Result<void> commit(const State& state);
   Result<void> become(State next);
 
@@ -90,7 +90,7 @@ class BridgedNetworks final : public Networks {
 
   std::unique_ptr<Host> host_;
   Options options_;
-  std::string state_path_;
+  StateFiles files_;
   bool bridge_filter_;
   bool reported_ = false;
   State state_;
@@ -107,10 +107,10 @@ Result<void> BridgedNetworks::commit(const State& state) {
 
 // The state on disk first, then the rules; on an error both are as before.
 Result<void> BridgedNetworks::become(State next) {
-  KOBUK_CHECK(save(next));
+  KOBUK_CHECK(files_.write(next));
   auto committed = commit(next);
   if (!committed) {
-    (void)save(state_);
+    (void)files_.write(state_);
     return committed;
   }
   state_ = std::move(next);
@@ -120,14 +120,7 @@ Result<void> BridgedNetworks::become(State next) {
 // --- opening -------------------------------------------------------------------------------------------------------
 
 Result<void> BridgedNetworks::recover() {
-  auto bytes = host_->read_state(state_path_);
-  if (!bytes && bytes.error().code() != Code::kNotFound) return fail(std::move(bytes).error());
-  if (bytes) {
-    auto state = decode_state(*bytes);
-    if (!state)
-      return fail(std::move(state).error().context(state_path_, " (remove the file to begin without networks)"));
-    state_ = *std::move(state);
-  }
+  KOBUK_TRY(state_, files_.read());
   KOBUK_TRY(auto links, host_->links().links());
   KOBUK_CHECK(remove_strangers(links));
   if (state_.bridges.empty()) {
@@ -173,7 +166,7 @@ Result<void> BridgedNetworks::recover_attachments(const std::vector<sys::Link>& 
     next.attachments.push_back(each);
   }
   if (next.attachments.size() == state_.attachments.size()) return {};
-  KOBUK_CHECK(save(next));
+  KOBUK_CHECK(files_.write(next));
   state_ = std::move(next);
   return {};
 }
@@ -289,9 +282,10 @@ Result<void> BridgedNetworks::raise_bridge(const BridgeSpec& spec) {
   KOBUK_CHECK(links.set_up(name));
   // Local clients of a published port or a NodePort come from 127.0.0.1 until they are masqueraded.
   KOBUK_CHECK(host_->set_setting(cat("net/ipv4/conf/", name, "/route_localnet"), "1"));
-  KOBUK_CHECK(host_->set_setting("net/ipv4/ip_forward", "1"));
+  KOBUK_TRY(bool forwarding, start_forwarding(*host_, state_.forwarding));
   open_firewall(name);
-  return {};
+  if (std::exchange(state_.forwarding, forwarding) == forwarding) return {};
+  return files_.write(state_);
 }
 
 // Our own accepting does not help against another table that drops: every table must let a packet pass.
@@ -497,10 +491,11 @@ Result<void> BridgedNetworks::clean_up() {
   for (const sys::Link& link : links)
     if (is_ours(link)) KOBUK_CHECK(host_->links().remove_link(link.name));
   KOBUK_CHECK(host_->nft().commit(sys::nft::removal(table_name(options_.profile))));
+  KOBUK_CHECK(stop_forwarding(*host_, state_.forwarding));
   table_.reset();
   held_.clear();
   State nothing;
-  KOBUK_CHECK(save(nothing));
+  KOBUK_CHECK(files_.write(nothing));
   state_ = std::move(nothing);
   return {};
 }
@@ -516,6 +511,7 @@ Result<std::unique_ptr<Networks>> open_networks(std::unique_ptr<Host> host, Netw
 
 Result<std::unique_ptr<Networks>> Networks::open(io::Loop&, Options options) {
   KOBUK_CHECK(sys::make_directories(options.state_directory, 0700));
+  KOBUK_CHECK(sys::make_directories(options.run_directory, 0700));
   KOBUK_TRY(auto host, open_host());
   return open_networks(std::move(host), std::move(options));
 }

@@ -4,8 +4,7 @@
 //   KOBUK_CHECK(networks->ensure_bridge({.name = "bridge", .subnet = "172.17.0.0/16"}));
 //   KOBUK_CO_TRY(Attachment at, co_await networks->attach({.network = "bridge", .container = id, .netns = "/proc/7/ns/net"}));
 //
-// What is allocated is written to the state directory before it is used, so that a daemon that was killed finds it
-// again. Everything has names of the profile ("kobuk-<8 hex>…" interfaces, nft table "kobuk-<profile>"), and clean_up()
+// What is allocated is written down before it is used, so that a daemon that was killed finds it again. Everything has names of the profile ("kobuk-<8 hex>…" interfaces, nft table "kobuk-<profile>"), and clean_up()
 // removes all of it. Loop thread only; netlink work is short and synchronous.
 // Errors: kAlreadyExists (a port is taken, says by whom if known), kResourceExhausted (no address left),
 // kPermissionDenied (not root), kUnsupported (no bridge, veth or nf_tables in this kernel).
@@ -64,6 +63,7 @@ class Networks {
   struct Options {
     std::string profile;
     std::string state_directory;
+    std::string run_directory;  // gone when the host is started anew, as what is attached is
   };
   // Reads what an earlier daemon left and makes the kernel agree with it.
   static Result<std::unique_ptr<Networks>> open(io::Loop& loop, Options options);

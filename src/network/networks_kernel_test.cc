@@ -37,7 +37,7 @@ class NetworksKernel : public ::testing::Test {
   }
 
   std::unique_ptr<Networks> open(const std::string& profile) {
-    auto opened = Networks::open(loop_, {.profile = profile, .state_directory = cat(directory_, "/", profile)});
+    auto opened = Networks::open(loop_, {.profile = profile, .state_directory = cat(directory_, "/", profile), .run_directory = cat(directory_, "/run-", profile)});
     if (!opened) ADD_FAILURE() << opened.error().message();
     return opened ? *std::move(opened) : nullptr;
   }
@@ -212,6 +212,54 @@ TEST_F(NetworksKernel, CleanUpFromAFreshProcessLeavesNothing) {
   EXPECT_TRUE(networks_->bridges().empty());
   ASSERT_TRUE(networks_->clean_up());
   ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+}
+
+// A network "far", 192.168.60.0/24, with one host in it, on the other side of this one.
+Result<Namespace> add_far_host() {
+  KOBUK_TRY(auto links, sys::open_netlink());
+  KOBUK_CHECK(links->add_bridge({.name = "far"}));
+  KOBUK_CHECK(links->add_address("far", "192.168.60.1", 24));
+  KOBUK_CHECK(links->set_up("far"));
+  Namespace out = Namespace::make();
+  KOBUK_CHECK(links->add_veth({.name = "far2", .bridge = "far", .peer_name = "eth0", .peer_namespace = out.fd()}));
+  KOBUK_TRY(auto inside, sys::open_netlink_in(out.fd()));
+  KOBUK_CHECK(inside->add_address("eth0", "192.168.60.2", 24));
+  KOBUK_CHECK(inside->set_up("eth0"));
+  KOBUK_CHECK(inside->add_default_route("eth0", "192.168.60.1"));
+  return out;
+}
+
+TEST_F(NetworksKernel, ForwardsForContainersAndForNobodyElse) {
+  constexpr const char* kSetting = "/proc/sys/net/ipv4/ip_forward";
+  ASSERT_TRUE(sys::write_existing(kSetting, "0"));
+  auto near = testing::add_other_host(2);
+  auto far = add_far_host();
+  ASSERT_TRUE(near && far);
+  Namespace web = Namespace::make(), theirs = Namespace::make();
+  Server in_far(&*far, "0.0.0.0", 80, "far"), in_web(&web, "0.0.0.0", 80, "web");
+  auto near_to_far = [&] { return ask(&*near, "192.168.60.2", 80, Transport::kTcp, 300); };
+  EXPECT_EQ(near_to_far(), "no answer");
+  ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+  attached(web, "bridge", "web", {{"", 8080, 80}});
+  EXPECT_EQ(ask(&web, "192.168.60.2", 80), "far 192.168.60.1");
+  EXPECT_EQ(ask(&*near, "192.168.50.1", 8080), "web 192.168.50.2");
+  EXPECT_EQ(near_to_far(), "no answer") << "this host is a router for others";
+  // Another profile lives on it as well, and longer.
+  auto other = open("other");
+  ASSERT_TRUE(other->ensure_bridge({.name = "bridge", .subnet = "172.18.0.0/16"}));
+  ASSERT_TRUE(attach(*other, {.network = "bridge", .container = "theirs", .netns = theirs.path()}));
+  ASSERT_TRUE(networks_->clean_up());
+  EXPECT_EQ(ask(&theirs, "192.168.60.2", 80), "far 192.168.60.1");
+  EXPECT_EQ(near_to_far(), "no answer");
+  ASSERT_TRUE(other->clean_up());
+  EXPECT_EQ(run(cat("cat ", kSetting)), "0\n");
+  EXPECT_EQ(run("nft list ruleset"), "");
+  // A router stays one.
+  ASSERT_TRUE(sys::write_existing(kSetting, "1"));
+  ensure({.name = "bridge", .subnet = "172.17.0.0/16"});
+  EXPECT_EQ(near_to_far(), "far 192.168.50.2");
+  ASSERT_TRUE(networks_->clean_up());
+  EXPECT_EQ(run(cat("cat ", kSetting)), "1\n");
 }
 
 TEST_F(NetworksKernel, OpensAFirewallThatDropsForwarding) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "network/forwarding.h"
 #include "network/host.h"
 #include "network/network_rules.h"
 #include "network/testing/fake_host.h"
@@ -12,7 +13,7 @@ namespace {
 using testing::Machine;
 using ::testing::HasSubstr;
 
-const Networks::Options kOptions{.profile = "test", .state_directory = "/state"};
+const Networks::Options kOptions{.profile = "test", .state_directory = "/state", .run_directory = "/run"};
 const BridgeSpec kBridge{.name = "bridge", .subnet = "172.17.0.0/16", .mtu = 1450};
 const AttachRequest kWeb{.network = "bridge", .container = "web", .netns = "/ns/web", .ports = {{"", 8080, 80}}};
 
@@ -129,6 +130,69 @@ TEST_F(NetworksFake, OpeningFinishesWhatACrashLeft) {
   ASSERT_TRUE(networks->clean_up());
   EXPECT_TRUE(machine_.host.links.empty());
   EXPECT_TRUE(machine_.tables.empty());
+}
+
+TEST_F(NetworksFake, OnlyBridgesAreWaitedForOnTheDisk) {
+  auto networks = open();
+  ASSERT_TRUE(networks->ensure_bridge(kBridge));
+  machine_.done.clear();
+  ASSERT_TRUE(attach(*networks, kWeb));
+  ASSERT_TRUE(detach(*networks));
+  EXPECT_THAT(machine_.done, ::testing::Contains("write the state").Times(2));
+  EXPECT_THAT(machine_.done, ::testing::Not(::testing::Contains("write the bridges")));
+  // The host is started anew: its interfaces and the run directory are gone.
+  ASSERT_TRUE(attach(*networks, kWeb));
+  networks.reset();
+  machine_.host = {};
+  machine_.tables.clear(), machine_.settings.clear(), machine_.files.erase("/run/networks.json");
+  networks = open();
+  EXPECT_EQ(networks->bridges().size(), 1u);
+  EXPECT_TRUE(networks->attachments().empty());
+}
+
+TEST_F(NetworksFake, ForwardingEndsAsItBegan) {
+  auto networks = open();
+  const std::string setting = "net/ipv4/ip_forward", table(kForwardingTable);
+  ASSERT_TRUE(networks->ensure_bridge(kBridge));
+  EXPECT_EQ(machine_.settings[setting], "1");
+  EXPECT_TRUE(machine_.tables.contains(table));
+  machine_.host.links.push_back({.index = 98, .name = "kobuk-other", .alias = "kobuk/test2/bridge"});
+  ASSERT_TRUE(networks->clean_up());
+  EXPECT_EQ(machine_.settings[setting], "1") << "another profile needs it";
+  EXPECT_TRUE(machine_.tables.contains(table));
+  machine_.host = {};
+  ASSERT_TRUE(networks->ensure_bridge(kBridge));
+  machine_.tables.clear();  // somebody has emptied nf_tables
+  networks = open();
+  EXPECT_TRUE(machine_.tables.contains(table));
+  ASSERT_TRUE(networks->clean_up());
+  EXPECT_EQ(machine_.settings[setting], "0");
+  EXPECT_TRUE(machine_.tables.empty());
+  machine_.settings[setting] = "1";  // a host that forwards by itself
+  ASSERT_TRUE(networks->ensure_bridge(kBridge));
+  EXPECT_FALSE(machine_.tables.contains(table));
+  ASSERT_TRUE(networks->clean_up());
+  EXPECT_EQ(machine_.settings[setting], "1");
+}
+
+// Whatever fails while forwarding is switched on or off: it is never on without its guard.
+TEST_F(NetworksFake, ForwardingIsNeverUnguarded) {
+  for (bool cleaning : {false, true}) {
+    for (int n = 0;; ++n) {
+      ASSERT_LT(n, 100);
+      machine_ = {};
+      machine_.namespaces["/ns/web"] = {};
+      auto networks = open();
+      if (cleaning) ASSERT_TRUE(networks->ensure_bridge(kBridge));
+      machine_.operations = 0;
+      machine_.fail_at = n;
+      bool done = (cleaning ? networks->clean_up() : networks->ensure_bridge(kBridge)).has_value();
+      machine_.fail_at = -1;
+      bool on = machine_.settings["net/ipv4/ip_forward"] == "1";
+      EXPECT_TRUE(!on || machine_.tables.contains(std::string(kForwardingTable))) << "operation " << n;
+      if (done && n >= machine_.operations) break;
+    }
+  }
 }
 
 TEST_F(NetworksFake, DamagedStateIsSaidAndNotUsed) {

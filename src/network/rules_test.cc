@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "network/forwarding.h"
 #include "network/network_rules.h"
 #include "network/service_rules.h"
 #include "sys/file.h"
@@ -34,6 +35,8 @@ TEST(NetworkRules, Golden) {
   // Without br_netfilter answers would pass the host by: what returns into its bridge is masqueraded.
   EXPECT_THAT(sys::nft::to_text(render_networks("default", state, false)), HasSubstr("# back into network bridge"));
 }
+
+TEST(ForwardingRules, Golden) { expect_golden("forwarding", render_forwarding()); }
 
 TEST(ServiceRules, Golden) {
   Services::Options options{.profile = "default", .cluster_cidr = "10.100.0.0/16", .service_cidr = "10.96.0.0/16",

@@ -36,7 +36,7 @@ class ServicesKernel : public ::testing::Test {
     if (!testing::enter_fresh_namespace(&why)) GTEST_SKIP() << why;
     char name[] = "/tmp/services-test-XXXXXX";
     directory_ = mkdtemp(name);
-    auto opened = Networks::open(loop_, {.profile = "test", .state_directory = directory_});
+    auto opened = Networks::open(loop_, {.profile = "test", .state_directory = directory_, .run_directory = directory_ + "/run"});
     ASSERT_TRUE(opened) << opened.error().message();
     networks_ = *std::move(opened);
     ASSERT_TRUE(networks_->ensure_bridge({.name = "pods", .subnet = "10.100.0.0/24", .routed = true}));
@@ -190,7 +190,7 @@ TEST_F(ServicesKernel, UdpClientsFollowTheEndpoints) {
 
 TEST_F(ServicesKernel, AnotherProfilesPodsAreLeftAlone) {
   apply({web()});
-  auto opened = Networks::open(loop_, {.profile = "other", .state_directory = directory_ + "/other"});
+  auto opened = Networks::open(loop_, {.profile = "other", .state_directory = directory_ + "/other", .run_directory = directory_ + "/run-other"});
   ASSERT_TRUE(opened);
   ASSERT_TRUE((*opened)->ensure_bridge({.name = "pods", .subnet = "10.200.0.0/24"}));
   Namespace pod = Namespace::make();

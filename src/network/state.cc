@@ -1,4 +1,4 @@
-// JSON: {"version":1,"bridges":[{"name","subnet","masquerade","mtu","internal","routed","last"}],
+// JSON: {"version":1,"forwarding","bridges":[{"name","subnet","masquerade","mtu","internal","routed","last"}],
 //        "attachments":[{"network","container","address","prefix","gateway","mac","hostInterface",
 //                        "ports":[{"hostIP","hostPort","containerPort","protocol"}]}]}
 #include "network/state.h"
@@ -147,8 +147,9 @@ void State::erase(std::string_view network, std::string_view container) {
 
 std::string encode_state(const State& state) {
   Arena arena;
-  Value root = Value::object(arena, 3);
+  Value root = Value::object(arena, 4);
   root.set(arena, "version", Value::integer(kVersion));
+  root.set(arena, "forwarding", Value::boolean(state.forwarding));
   Value bridges = Value::array(arena, state.bridges.size());
   for (const Bridge& bridge : state.bridges) bridges.push(arena, encode_bridge(arena, bridge));
   root.set(arena, "bridges", bridges);
@@ -164,6 +165,7 @@ Result<State> decode_state(std::string_view bytes) {
   const Value& root = document->root;
   if (root["version"].as_int() != kVersion) return damaged("its version is not 1");
   State out;
+  out.forwarding = root["forwarding"].as_bool();
   for (const Value& value : root["bridges"].items()) {
     KOBUK_TRY(Bridge bridge, decode_bridge(value));
     if (out.find_bridge(bridge.spec.name)) return damaged("a bridge occurs twice");

@@ -19,6 +19,7 @@ struct Bridge {
 struct State {
   std::vector<Bridge> bridges;
   std::vector<Attachment> attachments;
+  bool forwarding = false;  // switched on by us (forwarding.h)
 
   Bridge* find_bridge(std::string_view name);
   const Attachment* find(std::string_view network, std::string_view container) const;

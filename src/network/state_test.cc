@@ -10,6 +10,7 @@ namespace {
 
 State example() {
   State out;
+  out.forwarding = true;
   out.bridges.push_back({{.name = "b", .subnet = "10.0.0.0/29", .mtu = 1450, .routed = true}, 0x0a000003});
   out.attachments.push_back({.network = "b", .container = "c", .address = "10.0.0.3", .prefix = 29,
                              .gateway = "10.0.0.1", .mac = "02:42:0a:00:00:03", .host_interface = "kobuk-0123v",
@@ -22,6 +23,7 @@ TEST(State, ReadsWhatItWrites) {
   auto read = decode_state(encode_state(state));
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->attachments, state.attachments);
+  EXPECT_TRUE(read->forwarding);
   ASSERT_EQ(read->bridges.size(), 1u);
   EXPECT_EQ(read->bridges[0].last_address, 0x0a000003u);
   EXPECT_TRUE(read->bridges[0].spec.routed);

@@ -166,6 +166,11 @@ class FakeHost final : public Host {
     return {};
   }
   bool has_setting(const std::string&) override { return true; }
+  Result<std::string> setting(const std::string& name) override {
+    KOBUK_CHECK(machine_.step(cat("read ", name)));
+    auto found = machine_.settings.find(name);
+    return found == machine_.settings.end() ? std::string("0") : found->second;
+  }
   Result<void> accept_forwarding(const std::string& interface, bool accept) override {
     KOBUK_CHECK(machine_.step(cat(accept ? "accept" : "no longer accept", " forwarding of ", interface)));
     return {};
@@ -181,8 +186,8 @@ class FakeHost final : public Host {
     if (found == machine_.files.end()) return fail(Code::kNotFound, path);
     return found->second;
   }
-  Result<void> write_state(const std::string& path, const std::string& bytes) override {
-    KOBUK_CHECK(machine_.step("write the state"));
+  Result<void> write_state(const std::string& path, const std::string& bytes, Keep keep) override {
+    KOBUK_CHECK(machine_.step(keep == Keep::kLasting ? "write the bridges" : "write the state"));
     machine_.files[path] = bytes;
     return {};
   }
