@@ -52,6 +52,18 @@ class ProtobufReader {
   std::string_view rest_;
 };
 
+// Calls `take(field)`, which returns Result<void>, for each field until it fails.
+template <class Take>
+Result<void> each_field(std::string_view message, Take&& take) {
+  ProtobufReader reader(message);
+  ProtobufField field;
+  while (true) {
+    KOBUK_TRY(bool more, reader.next(field));
+    if (!more) return {};
+    KOBUK_CHECK(take(field));
+  }
+}
+
 // Takes the first varint off `bytes`: for packed repeated fields and length-delimited streams. kInvalid when it is cut
 // off or longer than 64 bits.
 Result<uint64_t> take_varint(std::string_view& bytes);

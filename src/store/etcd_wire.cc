@@ -6,23 +6,11 @@
 namespace kobuk::store::etcd {
 namespace {
 
+using codec::each_field;
 using codec::ProtobufField;
-using codec::ProtobufReader;
 using codec::ProtobufWriter;
 
 const std::string kEverything(1, '\0');
-
-// Calls `take` for each field until it fails.
-template <class Take>
-Result<void> each_field(std::string_view message, Take&& take) {
-  ProtobufReader reader(message);
-  ProtobufField field;
-  while (true) {
-    KOBUK_TRY(bool more, reader.next(field));
-    if (!more) return {};
-    KOBUK_CHECK(take(field));
-  }
-}
 
 void write_range(ProtobufWriter& out, const KeySpace& keys, const KeyRange& range) {
   KeyRange outer = keys.outer(range);
