@@ -71,6 +71,7 @@ struct CriDevice {
 struct CriResources {
   int64_t cpu_period = 0, cpu_quota = 0, cpu_shares = 0;
   int64_t memory_limit = 0;  // bytes; 0 in all of these: not set
+  int64_t memory_swap_limit = 0;  // bytes of memory and swap together; equal to memory_limit: no swap
   int64_t oom_score_adj = 0;
   std::string cpuset_cpus, cpuset_mems;
   int64_t pids_limit = 0;
@@ -104,6 +105,7 @@ struct PodSandboxStatus {
   WallTime created{};
   std::vector<std::string> ips;
   StringMap labels, annotations;
+  NamespaceMode network = NamespaceMode::kPod, pid = NamespaceMode::kPod, ipc = NamespaceMode::kPod;
 };
 
 enum class ContainerPhase : uint8_t { kCreated, kRunning, kExited, kUnknown };
@@ -122,7 +124,7 @@ struct ContainerStatus {
 };
 
 struct ExecResult {
-  std::string out, err;  // at most 16 MiB each
+  std::string out, err;  // at most 16 MiB each; over a socket together
   int32_t exit_code = 0;
 };
 
@@ -191,7 +193,8 @@ class Cri {
   virtual io::Task<Result<std::vector<CriImage>>> list_images() = 0;
   virtual io::Task<Result<void>> remove_image(std::string image) = 0;
 
-  // The next change; waits for one. One caller at a time. After kUnavailable: list again, then go on.
+  // The next change since the last list_pod_sandboxes(); waits for one. One caller at a time. After kUnavailable: list
+  // again, sandboxes first, then go on.
   virtual io::Task<Result<CriEvent>> next_event() = 0;
 };
 

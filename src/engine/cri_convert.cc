@@ -104,6 +104,8 @@ sys::CgroupLimits cri_limits(const CriResources& resources) {
   if (resources.cpu_quota != 0) out.cpu_quota_us = resources.cpu_quota;
   if (resources.cpu_period > 0) out.cpu_period_us = static_cast<uint64_t>(resources.cpu_period);
   if (resources.memory_limit > 0) out.memory_max = resources.memory_limit;
+  if (resources.memory_limit > 0 && resources.memory_swap_limit >= resources.memory_limit)
+    out.memory_swap_max = resources.memory_swap_limit - resources.memory_limit;
   if (resources.pids_limit > 0) out.pids_max = resources.pids_limit;
   if (!resources.cpuset_cpus.empty()) out.cpuset_cpus = resources.cpuset_cpus;
   if (!resources.cpuset_mems.empty()) out.cpuset_mems = resources.cpuset_mems;
@@ -158,6 +160,8 @@ PodSandboxStatus sandbox_status(const Entry& entry) {
   for (const EndpointRecord& endpoint : entry.status.endpoints)
     if (!endpoint.address.empty()) out.ips.push_back(endpoint.address);
   out.labels = record.labels, out.annotations = record.annotations;
+  auto mode = [](const std::string& text) { return text == "host" ? NamespaceMode::kNode : NamespaceMode::kPod; };
+  out.network = mode(record.network_mode), out.pid = mode(record.pid_mode), out.ipc = mode(record.ipc_mode);
   return out;
 }
 

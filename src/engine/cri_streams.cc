@@ -1,55 +1,12 @@
 // The CRI's streams: attaching to a container's own, and connections into a sandbox.
-#include <deque>
-
 #include "engine/cri_service.h"
+#include "engine/stream_pipe.h"
 #include "sys/netns_connect.h"
 
 namespace kobuk::engine {
 namespace {
 
-// Bytes that one task has and another reads.
-class Pipe {
- public:
-  explicit Pipe(io::Loop& loop) : changed(loop) {}
-  std::deque<std::string> pieces;
-  size_t bytes = 0;
-  bool ended = false;    // nothing more comes
-  bool closed = false;   // nobody reads
-  io::Event changed;
-};
-
-constexpr size_t kPipeBytes = 256 << 10;
 constexpr Duration kConnectPatience = std::chrono::seconds(30);
-
-class PipeReader final : public io::Stream {
- public:
-  explicit PipeReader(std::shared_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
-  ~PipeReader() override { close(); }
-  io::Task<Result<std::string>> read(size_t max) override {
-    auto pipe = pipe_;
-    while (pipe->pieces.empty() && !pipe->ended && !pipe->closed) {
-      pipe->changed.reset();
-      co_await pipe->changed.wait();
-    }
-    if (pipe->closed) co_return fail(Code::kCancelled, "the stream is closed");
-    if (pipe->pieces.empty()) co_return std::string();
-    std::string piece = std::move(pipe->pieces.front());
-    pipe->pieces.pop_front();
-    if (piece.size() > max) pipe->pieces.push_front(piece.substr(max)), piece.resize(max);
-    pipe->bytes -= piece.size();
-    pipe->changed.set();
-    co_return piece;
-  }
-  io::Task<Result<void>> write(std::string_view) override { co_return fail(Code::kUnsupported, "an output can't be written to"); }
-  io::Task<Result<void>> shutdown_write() override { co_return Result<void>(); }
-  void close() override {
-    pipe_->closed = true;
-    pipe_->changed.set();
-  }
-
- private:
-  std::shared_ptr<Pipe> pipe_;
-};
 
 class InputWriter final : public io::Stream {
  public:
@@ -78,14 +35,10 @@ io::Task<void> distribute(std::shared_ptr<runtime::Attachment> from, std::shared
       co_await to->changed.wait();
     }
     if (to->closed) continue;
-    to->bytes += (*chunk)->bytes.size();
-    to->pieces.push_back(std::move((*chunk)->bytes));
-    to->changed.set();
+    to->put(std::move((*chunk)->bytes));
   }
-  for (auto& pipe : {out, err}) {
-    pipe->ended = true;
-    pipe->changed.set();
-  }
+  out->end();
+  err->end();
 }
 
 // A connection that was begun, until it stands. Never on the pool: a server that accepts nobody lets it wait for minutes.

@@ -33,6 +33,7 @@ struct EngineOptions {
   std::vector<std::string> insecure_registries;
   // Adopt what lives, but start nothing by itself: for `kobuk stop` and `kobuk delete`, when no daemon runs.
   bool maintenance = false;
+  std::string version = "unknown";  // of the program, told to the CRI's clients
 };
 
 class Engine {
@@ -41,11 +42,16 @@ class Engine {
   virtual ~Engine() = default;
   virtual io::http::Handler& docker_api() = 0;
   virtual Cri& cri() = 0;
+  // The CRI as a gRPC service, for a Unix socket: http::Server(loop, engine->cri_api(), cri_server_limits()).
+  virtual io::http::Handler& cri_api() = 0;
   // Stops every container and sandbox, all at once: their stop signal, SIGKILL after `grace`. What `kobuk stop` does;
   // records, images and networks stay, and the next open() acts by restart policies as after a reboot.
   virtual io::Task<Result<void>> stop_everything(Duration grace) = 0;
   // Kills and removes every container, sandbox, network and mount of the profile: `kobuk delete`.
   virtual io::Task<Result<void>> remove_everything() = 0;
 };
+
+// HTTP/2 without TLS, and streams that may be silent for as long as they like.
+io::http::ServerLimits cri_server_limits();
 
 }  // namespace kobuk::engine
