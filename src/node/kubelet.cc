@@ -185,6 +185,7 @@ io::Task<void> Kubelet::Impl::follow_engine() {
       co_await loop.sleep(kEngineRetry);
       back = co_await read_engine();
     }
+    heartbeat.wake();
     for (auto& [uid, worker] : workers) worker->wake();
   }
 }
@@ -194,12 +195,14 @@ io::Task<void> Kubelet::Impl::run() {
   if (made) made = sys::make_directories(options.log_directory);
   if (!made) log::error("the node's folders can't be made", {{"error", made.error().message()}});
   bool read = co_await read_engine();
+  if (!read) log::warn("the engine is not there yet", {{"node", options.node_name}});
+  tasks.spawn(heartbeat.run());  // which says so to the cluster
   while (!read) {
     co_await loop.sleep(kEngineRetry);
     read = co_await read_engine();
+    if (read) heartbeat.wake();
   }
   tasks.spawn(follow_engine());
-  tasks.spawn(heartbeat.run());
   tasks.spawn(services.run());
   // Environments name the Services that exist when a container starts.
   co_await services.wait_synced();

@@ -167,5 +167,21 @@ TEST_F(KubeletFaults, APodWaitsForItsTokenWhileTheServerGivesNone) {
   EXPECT_TRUE(pass_until(5s, [&] { return running(); }));
 }
 
+TEST_F(KubeletFaults, ANodeTellsThatItsEngineIsAwayAndBack) {
+  const std::string node = "/api/v1/nodes/n1";
+  auto ready = [&] { return field(node, {"status", "conditions", "3", "status"}); };
+  stop();
+  cri.away = true;
+  start();
+  ASSERT_TRUE(pass_until(20s, [&] { return ready() == "False"; })) << "also when it was never there";
+  cri.away = false;
+  EXPECT_TRUE(pass_until(5s, [&] { return ready() == "True"; })) << "before the next heartbeat is due";
+  cri.away = true;
+  cri.break_events();
+  EXPECT_TRUE(pass_until(20s, [&] { return ready() == "False"; }));
+  cri.away = false;
+  EXPECT_TRUE(pass_until(5s, [&] { return ready() == "True"; }));
+}
+
 }  // namespace
 }  // namespace kobuk::node

@@ -95,7 +95,8 @@ io::Task<void> NodeHeartbeat::run() {
     auto result = co_await beat();
     if (result) {
       retry = {};
-      co_await loop_->sleep(kRenew);
+      bool slept = co_await io::sleep_or_cancel(*loop_, kRenew, wake_.token());
+      if (!slept) wake_ = io::CancelSource();
       continue;
     }
     if (retry == Duration{}) log::warn("the node can't report yet", {{"node", options_.node_name}, {"error", result.error().message()}});

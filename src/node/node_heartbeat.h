@@ -18,6 +18,7 @@ class NodeHeartbeat {
   NodeHeartbeat(io::Loop& loop, api::Client& client, KubeletOptions options, NodeFacts facts, std::function<std::string()> not_ready)
       : loop_(&loop), client_(&client), options_(std::move(options)), facts_(std::move(facts)), not_ready_(std::move(not_ready)) {}
   io::Task<void> run();
+  void wake() { wake_.cancel(); }  // reports now: the node may be ready again
 
  private:
   io::Task<Result<void>> register_node();
@@ -31,6 +32,7 @@ class NodeHeartbeat {
   NodeFacts facts_;
   std::function<std::string()> not_ready_;
   core::Node known_;
+  io::CancelSource wake_;
   bool registered_ = false, lease_known_ = false;
   std::optional<MonoTime> reported_;
 };

@@ -122,7 +122,10 @@ io::Task<Result<engine::PodSandboxStatus>> FakeCri::pod_sandbox_status(std::stri
   co_return found->second;
 }
 
-io::Task<Result<std::vector<engine::PodSandboxStatus>>> FakeCri::list_pod_sandboxes() { co_return sandboxes(); }
+io::Task<Result<std::vector<engine::PodSandboxStatus>>> FakeCri::list_pod_sandboxes() {
+  if (away) co_return fail(Code::kUnavailable, "the engine is away");
+  co_return sandboxes();
+}
 
 io::Task<Result<std::string>> FakeCri::create_container(std::string sandbox, engine::ContainerConfig config,
                                                         engine::PodSandboxConfig sandbox_config) {

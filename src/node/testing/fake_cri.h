@@ -46,6 +46,7 @@ class FakeCri final : public engine::Cri {
   size_t containers_left() const { return containers_.size(); }
   void end(const std::string& name, int32_t exit_code);  // the running container of that name ends now
   void lose_sandboxes();                                 // as after a reboot: all end, none is ready
+  bool away = false;                                     // lists fail, as of an engine that does not run
   void break_events();                                   // next_event() fails once
 
   io::Task<Result<std::string>> run_pod_sandbox(engine::PodSandboxConfig config) override;
