@@ -35,6 +35,7 @@ Result<uint16_t> read_port(const codec::Value& from, std::string_view name) {
 
 std::string Profile::run_directory() const { return cat(kRunDirectory, "/", name); }
 std::string Profile::docker_socket() const { return cat(run_directory(), "/docker.sock"); }
+std::string Profile::cri_socket() const { return cat(run_directory(), "/cri.sock"); }
 std::string Profile::control_socket(std::string_view process) const { return cat(run_directory(), "/", process, ".sock"); }
 std::string Profile::pki_directory() const { return cat(root, "/pki"); }
 std::string Profile::store_directory() const { return cat(root, "/store"); }
@@ -77,6 +78,7 @@ std::string encode_profile(const Profile& profile) {
   number("cpus", profile.cpus);
   number("memoryBytes", profile.memory_bytes);
   text("nodeName", profile.node_name);
+  out.set(arena, "processPerRole", codec::Value::boolean(profile.process_per_role));
   text("store", profile.store);
   out.set(arena, "etcdServers", texts(arena, profile.etcd_servers));
   for (const auto& [host, urls] : profile.mirrors) mirrors.set(arena, host, texts(arena, urls));
@@ -101,6 +103,7 @@ Result<Profile> decode_profile(std::string_view text) {
   out.cpus = from["cpus"].as_int();
   out.memory_bytes = from["memoryBytes"].as_int();
   out.node_name = from["nodeName"].as_string();
+  out.process_per_role = from["processPerRole"].as_bool();
   out.store = from["store"].as_string("embedded");
   out.etcd_servers = read_texts(from["etcdServers"]);
   for (const codec::Member& member : from["mirrors"].members()) out.mirrors[std::string(member.key)] = read_texts(member.value);

@@ -29,6 +29,7 @@ struct Profile {
   int64_t cpus = 0;             // of the node; 0: all of the host
   int64_t memory_bytes = 0;     // likewise
   std::string node_name;
+  bool process_per_role = false;  // else one process runs all roles
   std::string store = "embedded";           // or "etcd"
   std::vector<std::string> etcd_servers;
   std::map<std::string, std::vector<std::string>> mirrors;  // "docker.io" → URLs
@@ -37,6 +38,7 @@ struct Profile {
   AddressPlan addresses() const { return plan_addresses(slot); }
   std::string run_directory() const;
   std::string docker_socket() const;      // path
+  std::string cri_socket() const;         // path
   std::string control_socket(std::string_view process) const;  // "serve", "engine", …
   std::string pki_directory() const;
   std::string store_directory() const;

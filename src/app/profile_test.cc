@@ -26,6 +26,7 @@ TEST(Profile, PathsFollowNameAndRoot) {
   Profile profile = sample();
   EXPECT_EQ(profile.store_directory(), "/srv/edge/store");
   EXPECT_EQ(profile.docker_socket(), "/run/kobuk/edge/docker.sock");
+  EXPECT_EQ(profile.cri_socket(), "/run/kobuk/edge/cri.sock");
   EXPECT_EQ(profile.control_socket("serve"), "/run/kobuk/edge/serve.sock");
   EXPECT_EQ(profile.cgroup_root(), "/kobuk-edge");
 }

@@ -1,6 +1,9 @@
 // The engine with its doors: the Docker Engine API and the CRI, each on a Unix socket.
+#include <sys/stat.h>
+
 #include "app/engine_options.h"
 #include "app/role.h"
+#include "app/version.h"
 
 namespace kobuk::app {
 
@@ -13,7 +16,8 @@ engine::EngineOptions engine_options(const Profile& profile) {
           .pod_subnet = addresses.pod_subnet,
           .docker_subnet = addresses.docker_subnet,
           .mirrors = profile.mirrors,
-          .insecure_registries = profile.insecure_registries};
+          .insecure_registries = profile.insecure_registries,
+          .version = kVersion};
 }
 
 namespace {
@@ -26,13 +30,19 @@ class EngineRole final : public RunningRole {
     KOBUK_CO_TRY(engine_, co_await engine::Engine::open(shared_.loop, engine_options(shared_.profile)));
     docker_.emplace(shared_.loop, engine_->docker_api());
     KOBUK_CO_CHECK(docker_->listen(cat("unix:", shared_.profile.docker_socket()), nullptr));
+    cri_.emplace(shared_.loop, engine_->cri_api(), engine::cri_server_limits());
+    KOBUK_CO_CHECK(cri_->listen(cat("unix:", shared_.profile.cri_socket()), nullptr));
+    // Whoever may use it is root on this host, so root's group is too many.
+    if (chmod(shared_.profile.cri_socket().c_str(), 0600) != 0) co_return fail_errno(errno, cat("chmod ", shared_.profile.cri_socket()));
     shared_.cri = &engine_->cri();
     co_return Result<void>();
   }
 
   io::Task<void> stop() override {
     if (docker_) co_await docker_->shutdown(std::chrono::milliseconds(200));
+    if (cri_) co_await cri_->shutdown(std::chrono::milliseconds(200));
     shared_.cri = nullptr;
+    cri_.reset();
     docker_.reset();
     engine_.reset();
   }
@@ -40,7 +50,7 @@ class EngineRole final : public RunningRole {
  private:
   Shared& shared_;
   std::unique_ptr<engine::Engine> engine_;
-  std::optional<io::http::Server> docker_;
+  std::optional<io::http::Server> docker_, cri_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "app/role.h"
+#include "engine/cri_client.h"
 #include "io/tls.h"
 #include "network/services.h"
 #include "node/node.h"
@@ -19,13 +20,13 @@ class NodeRole final : public RunningRole {
   explicit NodeRole(Shared& shared) : shared_(shared) {}
 
   io::Task<Result<void>> start() override {
-    if (shared_.cri == nullptr) co_return fail(Code::kFailedPrecondition, "the node works on the engine of its own process; run both with kobuk serve");
     const Profile& profile = shared_.profile;
     std::string user = cat("system:node:", profile.node_name);
     KOBUK_CO_TRY(auto transport, shared_.connect(user, {"system:nodes"}, shared_.pki.node));
     client_.emplace(std::move(transport));
     KOBUK_CO_CHECK(limit_pods());
-    kubelet_.emplace(shared_.loop, *client_, *shared_.cri, kubelet_options());
+    if (shared_.cri == nullptr) remote_ = engine::make_cri_client(shared_.loop, cat("unix:", profile.cri_socket()));
+    kubelet_.emplace(shared_.loop, *client_, remote_ ? *remote_ : *shared_.cri, kubelet_options());
     KOBUK_CO_CHECK(listen());
     start_proxy();
     tasks_.emplace(shared_.loop);
@@ -41,6 +42,7 @@ class NodeRole final : public RunningRole {
     services_.reset();
     https_.reset();
     kubelet_.reset();
+    remote_.reset();
     client_.reset();
   }
 
@@ -95,6 +97,7 @@ class NodeRole final : public RunningRole {
 
   Shared& shared_;
   std::optional<api::Client> client_;
+  std::unique_ptr<engine::Cri> remote_;  // the engine runs in a process of its own
   std::optional<node::Kubelet> kubelet_;
   std::optional<io::http::Server> https_;
   std::optional<network::Services> services_;

@@ -20,7 +20,7 @@ namespace kobuk::app {
 namespace {
 
 struct Wanted {
-  std::string profile = "default", memory, root, store;
+  std::string profile = "default", memory, root, store, processes;
   int64_t cpus = 0, port = 0;
   std::vector<std::string> mirrors, insecure, etcd_servers;
 };
@@ -33,6 +33,7 @@ void declare(Options& options, Wanted& wanted) {
   options.number("port", 0, "N", "port of the API server (default 6443, or a free one)", &wanted.port);
   options.list("registry-mirror", 0, "[HOST=]URL", "ask this registry first for images of HOST (default docker.io); self: the profile's own", &wanted.mirrors);
   options.list("insecure-registry", 0, "HOST", "registry to be reached without TLS", &wanted.insecure);
+  options.text("processes", 0, "KIND", "one (default) for all roles, or roles: each in a process of its own", &wanted.processes);
   options.text("store", 0, "KIND", "embedded (default) or etcd", &wanted.store);
   options.list("etcd-servers", 0, "URL", "the etcd cluster, with --store etcd", &wanted.etcd_servers);
   options.example("kobuk start --cpus=2 --memory=4096");
@@ -80,6 +81,10 @@ Result<void> apply_options(const Wanted& wanted, Profile& profile) {
     return fail(Code::kInvalid, "--store takes embedded or etcd, not ", go_quote(wanted.store));
   }
   if (!wanted.store.empty()) profile.store = wanted.store;
+  if (!wanted.processes.empty() && wanted.processes != "one" && wanted.processes != "roles") {
+    return fail(Code::kInvalid, "--processes takes one or roles, not ", go_quote(wanted.processes));
+  }
+  if (!wanted.processes.empty()) profile.process_per_role = wanted.processes == "roles";
   if (!wanted.etcd_servers.empty()) profile.etcd_servers = wanted.etcd_servers;
   if (profile.store == "etcd" && profile.etcd_servers.empty()) {
     return fail(Code::kInvalid, "--store etcd needs --etcd-servers, as http://127.0.0.1:2379");
@@ -154,18 +159,32 @@ std::string next_steps(const Profile& profile) {
              "  kobuk status", option, " | stop", option, " | delete", option, "\n");
 }
 
+bool runs_whole(const Profile& profile, const std::vector<RoleStatus>& statuses) {
+  if (!profile.process_per_role) return any_running(statuses);
+  return std::ranges::all_of(statuses, [](const RoleStatus& status) { return status.pid != 0; });
+}
+
+// What does not run yet, in the order in which one role needs another.
+Result<void> start_processes(const Profile& profile, const std::vector<RoleStatus>& statuses) {
+  if (!profile.process_per_role) return start_process(profile, kServe);
+  for (const RoleStatus& status : statuses) {
+    if (status.pid == 0) KOBUK_CHECK(start_process(profile, status.name));
+  }
+  return {};
+}
+
 Result<std::string> start(const Wanted& wanted) {
   auto begin = std::chrono::steady_clock::now();
   KOBUK_TRY(Prepared prepared, prepare(wanted));
   const Profile& profile = prepared.profile;
   KOBUK_TRY(auto statuses, role_statuses(profile));
-  if (any_running(statuses)) {
+  if (runs_whole(profile, statuses)) {
     std::string_view later = prepared.changed ? " The changed settings are kept and take effect after kobuk stop and kobuk start." : "";
     return cat("Cluster \"", profile.name, "\" already runs.", later, "\n", next_steps(profile));
   }
   KOBUK_TRY(Pki pki, ensure_pki(profile, system_clock().wall()));
   KOBUK_CHECK(sys::write_file_atomic(profile.kubeconfig_path(), make_kubeconfig(profile, pki.ca, pki.admin), 0600));
-  auto started = start_process(profile, kServe);
+  auto started = start_processes(profile, statuses);
   if (!started) {
     KOBUK_CHECK(end_processes(profile, std::chrono::seconds(5)));
     return fail(std::move(started).error());

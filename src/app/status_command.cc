@@ -40,6 +40,7 @@ std::string as_json(const Profile& profile, const std::vector<RoleStatus>& roles
   text(out, "root", profile.root);
   text(out, "apiServer", cat("https://127.0.0.1:", profile.port));
   text(out, "dockerSocket", profile.docker_socket());
+  text(out, "criSocket", profile.cri_socket());
   text(out, "kubeconfig", profile.kubeconfig_path());
   text(out, "registry", cat("127.0.0.1:", profile.registry_port));
   text(out, "nodeName", profile.node_name);

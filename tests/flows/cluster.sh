@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # One cluster from start to delete, by the commands of the README and the real clients where they are installed. Nothing
-# of it stays on the host.
+# of it stays on the host. `cluster.sh roles` does the same with each role in a process of its own.
 . "$(dirname "$0")/lib.sh"
 need_root
 need busybox
 need curl
 
+processes=${1:-one}
 profile=flow$$
 root=$work/cluster
 cleanup() {
@@ -15,6 +16,7 @@ cleanup() {
 trap cleanup EXIT
 kubectl() { "$KOBUK" kubectl --profile "$profile" "$@"; }
 docker() { "$KOBUK" docker --profile "$profile" "$@"; }
+role_pid() { "$KOBUK" status -p "$profile" | awk -v role="$1" '$1 == role {print $3}'; }
 field() { "$KOBUK" status -p "$profile" -o json | python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
 
 check_deployment() {
@@ -67,14 +69,36 @@ real_clients() {
   unset KUBECONFIG DOCKER_HOST
 }
 
+node_is() { [ "$(kubectl get nodes | awk 'NR == 2 {print $2}')" = "$1" ]; }
+
+# The node goes on without the engine, says so, and finds it again.
+check_processes() {
+  [ "$processes" = roles ] || return 0
+  [ "$(role_pid engine)" != "$(role_pid node)" ] || fail "engine and node in one process"
+  [ "$(stat -c %a "$(field criSocket)")" = 600 ] || fail "the mode of the CRI's socket"
+  local node before
+  node=$(role_pid node)
+  before=$(kubectl get pods -l app=web -o 'jsonpath={.items[0].status.containerStatuses[0].containerID}')
+  kill -9 "$(role_pid engine)"
+  within 40 node_is NotReady
+  expect 0 '"state": "Degraded"' "$KOBUK" status -p "$profile" -o json
+  "$KOBUK" start -p "$profile" >/dev/null || fail "start of the engine alone"
+  within 40 node_is Ready
+  [ "$(role_pid node)" = "$node" ] || fail "the node has not gone on"
+  kubectl scale deploy/web --replicas=2 >/dev/null
+  kubectl rollout status deploy/web --timeout=60s >/dev/null || fail "a Deployment after the engine's end"
+  kubectl get pods -l app=web -o 'jsonpath={.items[*].status.containerStatuses[0].containerID}' | grep -q "$before" || fail "the container has not gone on"
+}
+
 flow() {
   host_state >"$work/before"
-  "$KOBUK" start -p "$profile" --root "$root" --registry-mirror self --cpus 2 --memory 2g || fail "start"
+  "$KOBUK" start -p "$profile" --root "$root" --registry-mirror self --cpus 2 --memory 2g --processes "$processes" || fail "start"
   expect 0 '"state": "Running"' "$KOBUK" status -p "$profile" -o json
   expect 0 "already runs" "$KOBUK" start -p "$profile"
   check_docker
   check_deployment
   real_clients
+  check_processes
   "$KOBUK" stop -p "$profile" -t 1 >/dev/null || fail "stop"
   expect 0 '"state": "Stopped"' "$KOBUK" status -p "$profile" -o json
   "$KOBUK" start -p "$profile" >/dev/null || fail "start again"
