@@ -122,6 +122,7 @@ io::Task<Result<void>> Core::remove_everything() {
   KOBUK_CO_CHECK(runtime_->remove_cgroups());
   KOBUK_CO_CHECK(sys::remove_tree(cat(options_.run_directory, "/shm")));
   KOBUK_CO_CHECK(sys::remove_tree(cat(options_.run_directory, "/containers")));
+  KOBUK_CO_CHECK(sys::remove_tree(cat(options_.run_directory, "/network")));
   co_return Result<void>();
 }
 
