@@ -150,13 +150,19 @@ bool is_mount_root(int fd) {
 
 constexpr int kMaxRemoveDepth = 128;  // a descriptor is open for each
 
+// What somebody else removes meanwhile is gone, which is all that is wanted.
+Result<void> gone_or(std::string what) {
+  if (errno == ENOENT) return {};
+  return fail_errno(errno, std::move(what));
+}
+
 // top: the folder that the removal began with; what is nested too deeply is moved up into it, to be removed from there.
 Result<void> remove_at(int parent, const std::string& name, const std::string& shown, dev_t device, int depth, int top) {
   if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return fail_errno(errno, cat("remove ", shown));
   int unlink_error = errno;
   struct stat st{};
-  if (fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, cat("stat ", shown));
+  if (fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return gone_or(cat("stat ", shown));
   if (!S_ISDIR(st.st_mode)) return fail_errno(unlink_error, cat("remove ", shown));
   if (device != 0 && st.st_dev != device) return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
   if (depth > kMaxRemoveDepth) {
@@ -164,12 +170,12 @@ Result<void> remove_at(int parent, const std::string& name, const std::string& s
     return {};
   }
   UniqueFd dir(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!dir) return fail_errno(errno, cat("open ", shown));
+  if (!dir) return gone_or(cat("open ", shown));
   if (depth > 0 && is_mount_root(dir.get())) return fail_errno(EXDEV, cat("remove ", shown, ": something is mounted there"));
   if (depth == 0) top = dir.get();
   while (true) {
     UniqueFd list(openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!list) return fail_errno(errno, cat("open ", shown));
+    if (!list) return gone_or(cat("open ", shown));
     KOBUK_TRY(auto names, list_directory_fd(std::move(list), shown));
     for (const std::string& child : names) KOBUK_CHECK(remove_at(dir.get(), child, cat(shown, '/', child), st.st_dev, depth + 1, top));
     if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "base/random.h"
 
@@ -37,6 +38,22 @@ TEST(RemoveTree, StopsAtABindMountOfItsOwnFileSystem) {
   EXPECT_EQ(read_file(base + "/data/file").value_or("gone"), "precious");
   EXPECT_TRUE(remove_tree(base));
   EXPECT_FALSE(exists(base));
+}
+
+TEST(RemoveTree, TwoAtOnceBothSucceed) {
+  std::string base = cat("/tmp/kobuk-test-", random_hex(8));
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE(make_directories(cat(base, "/", i, "/below")) && write_file(cat(base, "/", i, "/below/file"), "x"));
+    }
+    Result<void> other;
+    std::thread thread([&] { other = remove_tree(base); });
+    auto mine = remove_tree(base);
+    thread.join();
+    EXPECT_TRUE(mine) << mine.error().message();
+    EXPECT_TRUE(other) << other.error().message();
+    EXPECT_FALSE(exists(base));
+  }
 }
 
 }  // namespace
