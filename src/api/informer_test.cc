@@ -24,20 +24,19 @@ class Server : public io::http::Handler {
           200, cat(R"({"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"namespace":"d","name":")", name,
                    R"("}}]})"));
     }
-    if (++watches > 1) co_return io::http::json_response(410, R"({"kind":"Status","code":410,"message":"old"})");
+    if (++watches > 1) co_return io::http::json_response(refusal, cat(R"({"kind":"Status","code":)", refusal, R"(,"message":")", why, "\"}"));
     first_query = std::string(request.query());
     co_return io::http::json_response(
         200,
         "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"namespace\":\"d\",\"name\":\"a\",\"resourceVersion\":\"8\"}}}\n"
         "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"d\",\"name\":\"b\",\"resourceVersion\":\"9\"}}}\n");
   }
-  int lists = 0, watches = 0, refused = 0;
-  std::string first_query;
+  int lists = 0, watches = 0, refused = 0, refusal = 410;
+  std::string first_query, why = "old";
 };
 
-TEST(Informer, FollowsAWatchAndListsAgainWhenItsRevisionIsGone) {
+void follow_to_the_end(Server& server) {
   io::Loop loop;
-  Server server;
   Client client(io::http::make_in_process_transport(loop, server, "test", {}));
   Informer informer(loop, client, {"", "v1", "pods"}, "");
   std::string seen;
@@ -55,6 +54,17 @@ TEST(Informer, FollowsAWatchAndListsAgainWhenItsRevisionIsGone) {
   EXPECT_FALSE(informer.find("d/a"));
   EXPECT_EQ(server.refused, 1) << "asked once for a stream, then lists";
   EXPECT_NE(server.first_query.find("resourceVersion=7"), std::string::npos);
+}
+
+TEST(Informer, FollowsAWatchAndListsAgainWhenItsRevisionIsGone) {
+  Server server;
+  follow_to_the_end(server);
+}
+
+TEST(Informer, ListsAgainWhenTheServerHasNeverBeenThatFar) {
+  Server server;
+  server.refusal = 504, server.why = "Too large resource version: 9, current: 3";
+  follow_to_the_end(server);
 }
 
 // Two pods in a stream, and after its end the same two without the first, changed.

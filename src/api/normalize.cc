@@ -55,6 +55,18 @@ std::string go_type(const Schema& schema) {
   return {};
 }
 
+// k8s.io/apimachinery/pkg/runtime/converter.go: values that are already parsed, into Go's types.
+std::string unstructured_mismatch(const Value& value, const Schema& schema) {
+  std::string_view from = value.is_string() ? "string" : value.is_bool() ? "bool" : value.is_int() ? "int64" : value.is_number() ? "float64"
+                        : value.is_array() ? "slice" : value.is_object() ? "map" : "invalid";
+  std::string type = go_type(schema);
+  if (schema.type == Type::kObject) return cat("cannot restore struct from: ", from);
+  if (schema.type == Type::kMap) return cat("cannot restore map from ", from);
+  if (schema.type == Type::kArray || schema.type == Type::kBytes) return cat("cannot restore slice from ", from);
+  bool convertible = (value.is_int() && schema.type != Type::kBool) || (value.is_number() && (schema.type == Type::kInt32 || schema.type == Type::kInt64));
+  return convertible ? cat("cannot convert ", from, " to ", type) : cat("unrecognized type: ", type);
+}
+
 // Absent and empty are the same for fields without presence.
 bool is_zero(const Value& value, const Schema& schema) {
   switch (value.kind()) {
@@ -98,6 +110,7 @@ class Normalizer {
 
  private:
   std::unexpected<Error> mismatch(const Value& v, const Schema& schema, const Path& path, std::string_view owner) {
+    if (options_.unstructured) return fail(Code::kInvalid, unstructured_mismatch(v, schema));
     std::string what = go_kind(v);
     bool out_of_range = v.is_number() && (schema.type == Type::kInt32 || schema.type == Type::kInt64);
     if (out_of_range) cat_to(what, " ", codec::to_json(v));

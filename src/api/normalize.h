@@ -24,6 +24,8 @@ struct NormalizeOptions {
   std::vector<std::string>* unknown = nullptr;
   // Off for what is only a part of an object (an applied configuration): zero values stay, nothing is added.
   bool complete = true;
+  // Wrong types in the words in which Kubernetes refuses a strategic merge patch: `unrecognized type: int32`.
+  bool unstructured = false;
 };
 Result<void> normalize(codec::Value& object, const Schema& schema, codec::Arena& arena, const NormalizeOptions& options = {});
 

@@ -22,6 +22,12 @@ bool refuses_streams(const Error& error) {
   return error.code() == Code::kInvalid || error.code() == Code::kUnsupported || error.code() == Code::kFailedPrecondition;
 }
 
+// The server has never been as far as what was seen: its store is another, or an older one. To wait until it gets there
+// would miss what happens on the way.
+bool is_behind(const Error& error) {
+  return error.code() == Code::kTimeout && error.message().starts_with("Too large resource version");
+}
+
 }  // namespace
 
 std::string object_key(std::string_view space, std::string_view name) {
@@ -172,7 +178,7 @@ io::Task<void> Reflector::run() {
     }
     if (result && revision_.empty()) result = co_await relist();
     if (result) result = co_await follow();
-    if (!result && result.error().code() == Code::kGone) revision_.clear();
+    if (!result && (result.error().code() == Code::kGone || is_behind(result.error()))) revision_.clear();
     delay_ = std::clamp<Duration>(delay_ * 2, kFirstDelay, kMaxDelay);
     co_await loop_->sleep(delay_);
   }

@@ -2,7 +2,7 @@
 // keeps the text of objects, Cache (cache.h) their structs.
 //
 // run() never gives up: after an error it waits 50 ms to 30 s, continues from the last resourceVersion, and lists again
-// when the server has forgotten that. One Loop's thread; the reflector outlives run() and every wait.
+// when the server has forgotten that, or has never been there. One Loop's thread; the reflector outlives run() and every wait.
 #pragma once
 
 #include <cstdint>

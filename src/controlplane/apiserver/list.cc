@@ -42,7 +42,9 @@ Answer<store::RangeRequest> first_request(const Core& core, const Resource& reso
     auto at = decode_continuation(options.continue_token);
     if (!at) return refuse(bad_request("continue key is not valid: the token can't be read"));
     std::string start = cat(resource.key_prefix, at->start);
-    if (start < out.range.key) return refuse(bad_request("continue key is not valid: it is of another list"));
+    const store::KeyRange& range = out.range;
+    bool outside = start < range.key || (range.end.empty() ? start != range.key : start >= range.end);
+    if (outside) return refuse(bad_request("continue key is not valid: it is of another list"));
     out.range.key = std::move(start);
     out.revision = at->revision == -1 ? 0 : at->revision;
     return out;

@@ -39,6 +39,10 @@ TEST_F(ListWatch, PagesAreOfOneRevision) {
   EXPECT_EQ(revision(second), revision(first));
   EXPECT_TRUE(second.json["metadata"]["continue"].is_null());
   EXPECT_EQ(get(cat(kPods, "?limit=2&continue=zzz")).status, 400);
+  auto here = cat("continue=", first.json["metadata"]["continue"].as_string());
+  EXPECT_EQ(get(cat("/api/v1/namespaces/a/pods?", here)).message(), "continue key is not valid: it is of another list");
+  EXPECT_EQ(get(cat("/api/v1/namespaces/x/pods?", here)).status, 400);
+  EXPECT_EQ(get(cat(kPods, "?fieldSelector=metadata.name%3Da&", here)).status, 400) << "of one object there is no next page";
 }
 
 TEST_F(ListWatch, PagesOfASelection) {

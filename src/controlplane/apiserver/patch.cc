@@ -4,6 +4,7 @@
 #include "api/apply.h"
 #include "api/normalize.h"
 #include "api/strategic.h"
+#include "api/typed_check.h"
 #include "base/strings.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
@@ -67,6 +68,19 @@ Answer<Value> patched(const Patch& patch, const Value& live, Arena& arena) {
   }
 }
 
+// 422 that shows the patch: of a strategic merge patch itself, in Go's form, of the others the object that it makes.
+Status invalid_patch(const Patch& patch, const Value& live, std::string_view why) {
+  std::string shown = api::go_text(patch.value);
+  Arena arena;
+  if (patch.type != PatchKind::kStrategic)
+    if (auto object = patched(patch, live, arena)) shown = codec::to_json(*object);
+  api::FieldErrors errors;
+  errors.invalid(api::Path("patch"), shown, why);
+  Status out = unprocessable(api::invalid_message("", "", errors));
+  for (const auto& error : errors.all()) out.causes.push_back({std::string(api::cause_of(error.type)), error.body, error.field});
+  return out;
+}
+
 // The patched object as an object of the kind again.
 Answer<Value> edit_by_patch(Patch& patch, const Value& live, Arena& arena) {
   API_TRY(Value object, patched(patch, live, arena));
@@ -74,15 +88,11 @@ Answer<Value> edit_by_patch(Patch& patch, const Value& live, Arena& arena) {
   object.set(arena, "kind", Value::string_view(patch.kind.kind));
   object.set(arena, "apiVersion", Value::string_view(patch.kind.api_version));
   std::vector<std::string> unknown;
-  auto done = api::normalize(object, patch.schema, arena, {.unknown = &unknown});
-  if (!done) return refuse(bad_request(api::decode_failure_message(patch.kind.kind, patch.kind.version, done.error().message())));
+  auto done = api::normalize(object, patch.schema, arena, {.unknown = &unknown, .unstructured = patch.type == PatchKind::kStrategic});
+  if (!done) return refuse(invalid_patch(patch, live, done.error().message()));
   if (std::exchange(patch.warned, true)) unknown.clear();  // a repeated attempt warns no second time
   std::string strict = strict_errors(patch.call, patch.validation, unknown, {});
-  if (!strict.empty()) {
-    api::FieldErrors errors;
-    errors.invalid(api::Path("patch"), patch.text, strict);
-    return refuse(invalid(patch.kind, live["metadata"]["name"].as_string(), errors));
-  }
+  if (!strict.empty()) return refuse(invalid_patch(patch, live, strict));
   return object;
 }
 
@@ -115,15 +125,14 @@ Answer<void> check_configuration(const Call& call, Document& config, const api::
   if (version != kind.api_version || name != kind.kind)
     return refuse(bad_request(cat("the API version in the data (", version, ", Kind=", name, ") does not match the expected API version (",
                                   kind.api_version, ", Kind=", kind.kind, ")")));
+  std::string group_kind = cat(kind.group, "/", kind.version, ", Kind=", kind.kind), of = cat(" (", call.info.space, "/", call.info.name, "; ", group_kind, ")");
+  std::string wrong = api::check_typed(config.root, *kind.schema);
+  if (!wrong.empty()) return refuse({500, "", cat("failed to create typed patch object", of, ": ", wrong)});
   API_CHECK(match_address(config.root, call.info, kind, true, config.arena));
-  std::vector<std::string> unknown;
-  auto done = api::normalize(config.root, *kind.schema, config.arena, {.unknown = &unknown, .complete = false});
-  std::string typed = cat("failed to create typed patch object (", call.info.space, "/", call.info.name, "; ", kind.api_version, ", Kind=", kind.kind, "): ");
-  if (!done) return refuse({500, "", cat(typed, done.error().message())});
-  if (unknown.empty()) return {};
-  std::string_view path = unknown[0];  // unknown field "spec.foo"
-  path = path.substr(path.find('"') + 1);
-  return refuse({500, "", cat(typed, ".", path.substr(0, path.rfind('"')), ": field not declared in schema")});
+  auto done = api::normalize(config.root, *kind.schema, config.arena, {.complete = false, .unstructured = true});
+  if (done) return {};
+  return refuse({500, "", cat("failed to convert new object", of, " to proper version: unable to convert unstructured object to ", group_kind, ": ",
+                              done.error().message())});
 }
 
 Answer<Document> decode_patch(Call& call, PatchKind type, FieldValidation validation, std::string_view body) {
