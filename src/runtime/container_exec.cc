@@ -109,6 +109,7 @@ io::Task<Result<std::unique_ptr<Exec>>> Container::exec(ExecSpec spec) {
   pipes.theirs.clear();
   auto receiving = channel->receive();
   KOBUK_CO_TRY(Channel::Message started, co_await std::move(receiving));
+  if (started.reply.kind != Reply::Kind::kStarted) co_return fail(Code::kInternal, "the container's monitor did not say that the process was started");
 
   std::unique_ptr<Exec> exec(new Exec());
   exec->pid_ = started.reply.number;

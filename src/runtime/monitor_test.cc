@@ -179,6 +179,36 @@ TEST_F(MonitorTest, RunsFurtherProcesses) {
   removed(*container);
 }
 
+io::Task<void> exec_often(Container& container, int times, size_t& ended) {
+  for (int i = 0; i < times; ++i) {
+    ExecSpec spec;
+    spec.process.args = {"true"};
+    spec.process.env = {"PATH=/bin"};
+    auto exec = co_await container.exec(std::move(spec));
+    if (!exec) co_return;
+    auto status = co_await (*exec)->wait();
+    if (!status || status->code != 0) co_return;
+    (void)(*exec)->signal(SIGKILL);  // too late for it, and nobody else's
+    ++ended;
+  }
+}
+io::Task<void> exec_side_by_side(io::Loop& loop, Container& container, size_t& ended) {
+  io::TaskGroup group(loop);
+  for (int i = 0; i < 8; ++i) group.spawn(exec_often(container, 25, ended));
+  co_await group.join();
+}
+
+// Short ones end before the process that bore them.
+TEST_F(MonitorTest, HearsOfProgramsThatEndAtOnce) {
+  auto container = started(scratch_->spec("a", {"sleep", "1000"}));
+  ASSERT_NE(container, nullptr);
+  size_t ended = 0;
+  run(exec_side_by_side(scratch_->loop(), *container, ended));
+  EXPECT_EQ(ended, 200u);
+  EXPECT_EQ(container->state().phase, Phase::kRunning);
+  removed(*container);
+}
+
 TEST_F(MonitorTest, RunsFurtherProcessesOnATerminal) {
   auto container = started(scratch_->spec("a", {"sleep", "1000"}));
   ASSERT_NE(container, nullptr);

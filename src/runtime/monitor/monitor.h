@@ -31,6 +31,7 @@ class Monitor {
   struct Client {
     sys::UniqueFd socket;
     bool follows = false;
+    bool execs = false;  // its signals are for its process, ended or not
     bool attached = false, wants_out = false, wants_err = false, gives_in = false;
     std::string unsent;  // one packet that its socket had no room for
     bool gone = false;
@@ -85,7 +86,7 @@ class Monitor {
 
   // monitor_exec.cc
   Result<void> exec(Client& client, const Request& request, std::vector<sys::UniqueFd> fds);
-  void exec_speaks(Exec& exec);
+  void exec_speaks(Exec& exec, bool ended = false);  // ended: nothing more can come
   Result<void> exec_is_ready(Exec& exec);
   void exec_ended(Exec& exec);
   void drop_exec(Exec& exec);

@@ -119,9 +119,8 @@ Result<void> Monitor::serve(Client& client, const Request& request, std::vector<
       if (client.gives_in && !terminal_) close_input();
       return {};
     case Kind::kSignal: {
-      Exec* exec = exec_of(client);
-      if (exec != nullptr)
-        return (void)sys::send_signal(exec->born.pidfd.get(), request.signal), Result<void>();
+      if (Exec* exec = exec_of(client)) (void)sys::send_signal(exec->born.pidfd.get(), request.signal);
+      if (client.execs) return {};
       if (ended_) return fail(Code::kFailedPrecondition, "the container has ended");
       KOBUK_CHECK(sys::send_signal(init_.pidfd.get(), request.signal));
       break;

@@ -36,6 +36,7 @@ Result<void> Monitor::exec(Client& client, const Request& request, std::vector<s
     streams.out = stream(request.out);
     streams.err = stream(request.err);
   }
+  client.execs = true;
   KOBUK_TRY(Born born, bear_exec(process, plan_.cgroup, init_.pidfd.get(), streams));
   auto exec = std::make_unique<Exec>();
   exec->born = std::move(born);
@@ -70,9 +71,12 @@ Result<void> Monitor::exec_is_ready(Exec& exec) {
   return send_go(exec.born);
 }
 
-void Monitor::exec_speaks(Exec& exec) {
+void Monitor::exec_speaks(Exec& exec, bool ended) {
   auto word = hear(exec.born);
-  if (!word && word.error().system_errno() == EAGAIN) return;
+  bool silent = !word && word.error().system_errno() == EAGAIN;
+  if (silent && !ended) return;
+  // The process that bore it may hold a copy of the gate a little longer than a short program runs.
+  if (silent) word = Word::kEnd;
   if (word && *word == Word::kReady) {
     auto sent = exec_is_ready(exec);
     if (sent) return;
@@ -101,6 +105,7 @@ void Monitor::exec_ended(Exec& exec) {
   if (exec.born.gate) exec_speaks(exec);  // its last word comes first
   int status = 0;
   if (waitpid(exec.born.pid, &status, WNOHANG) != exec.born.pid) return;
+  if (exec.born.gate) exec_speaks(exec, true);
   if (exec.client != nullptr) {
     Reply reply{.kind = Reply::Kind::kEnded, .number = sys::exit_code_of(status)};
     reply.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
