@@ -234,6 +234,48 @@ TEST_F(ContainerTest, SeesNoMoreInANewProcessThanItHasItself) {
   EXPECT_TRUE(scratch_->run(container->remove()));
 }
 
+// The same of containers that come into its pid namespace: of the host they hold nothing, from the moment they are there.
+TEST_F(ContainerTest, SeesNoMoreInAContainerThatJoinsItThanThatIsToHave) {
+  const std::string kWatch = cat(
+      "own=$(grep CapPrm /proc/self/status); own=${own##*\t}; echo ready; while [ ! -e /tmp/stop ]; do "
+      "for p in /proc/[0-9]*; do "
+      "while read key value; do [ \"$key\" = CapPrm: ] && [ \"$value\" != $own ] && echo rights $value; done < $p/status; "
+      "[ -e $p/root", scratch_->rootfs(), " ] && echo root; done; done 2>/dev/null; echo end");
+  ContainerSpec spec = scratch_->spec("a", {"sh", "-c", kWatch});
+  uint64_t mask = default_capabilities() | *sys::capability_mask({"SYS_PTRACE"});
+  spec.process.capabilities = capability_sets(mask & scratch_->runtime().facts().own_capabilities);
+  spec.process.env.emplace_back("PATH=/bin");
+  auto container = scratch_->create(spec);
+  ASSERT_NE(container, nullptr);
+  ASSERT_TRUE(scratch_->run(container->start()));
+  for (int i = 0; i < 12; ++i) {
+    // Its first process there sees those of the other, and itself among them.
+    ContainerSpec guest = scratch_->spec(cat("guest", i), {"sh", "-c", "grep -q ready /proc/1/cmdline && [ /proc/$$/root/bin -ef /bin ] && tty; echo $?"});
+    for (Namespace& ns : guest.namespaces)
+      if (ns.kind == NamespaceKind::kPid) ns.path = container->namespace_path(NamespaceKind::kPid);
+    guest.process.capabilities = spec.process.capabilities;
+    guest.process.env.emplace_back("PATH=/bin");
+    if (i % 2 == 0) guest.seccomp.reset();
+    guest.process.terminal = i % 3 == 0;
+    guest.process.no_new_privileges = i % 4 == 1;
+    std::string id = guest.id;
+    auto status = scratch_->run_container(std::move(guest));
+    ASSERT_TRUE(status) << status.error().message();
+    EXPECT_EQ(status->code, 0) << status->error;
+    EXPECT_EQ(scratch_->log_of(id), i % 3 == 0 ? "/dev/pts/0\n0\n" : "not a tty\n1\n") << i;
+  }
+  ExecSpec stop;
+  stop.process.args = {"touch", "/tmp/stop"};
+  stop.process.env = {"PATH=/bin"};
+  stop.process.capabilities = spec.process.capabilities;
+  auto process = scratch_->run(container->exec(stop));
+  ASSERT_TRUE(process) << process.error().message();
+  ASSERT_TRUE(scratch_->run((*process)->wait()));
+  ASSERT_TRUE(scratch_->run(container->wait()));
+  EXPECT_EQ(scratch_->log_of("a"), "ready\nend\n");
+  EXPECT_TRUE(scratch_->run(container->remove()));
+}
+
 // Neither a mask nor a stream may be a node of the host that the container can write to: its mode would be the host's.
 TEST_F(ContainerTest, CanNotChangeTheHostsNullDevice) {
   constexpr const char* kTry =

@@ -3,7 +3,8 @@
 //
 // A process that is in a pid namespace with others can be seized by those with CAP_SYS_PTRACE, dumpable or not. So who
 // joins one does everything outside of it, where they can not name it, and at the end bears a process in there that has
-// nothing left which they have not: no privileges, no descriptors, no mounts of the host (run_exec).
+// nothing left which they have not: no privileges, no descriptors, no mounts of the host. For a container's init this
+// takes a kernel that mounts the proc of another pid namespace (6.18); on older ones it is born inside, and may be caught.
 #include "runtime/init.h"
 
 #include <fcntl.h>
@@ -38,7 +39,7 @@ Result<void> set_oom_score(sys::Kernel& kernel, const ProcessPlan& process) {
 
 Result<void> join_namespaces(sys::Kernel& kernel, const Plan& plan) {
   for (const JoinNamespace& join : plan.joins) {
-    if (join.kind == CLONE_NEWPID) continue;  // by the monitor, before the birth
+    if (join.kind == CLONE_NEWPID) continue;  // by the monitor before the birth, or at the end (bear)
     KOBUK_TRY(sys::UniqueFd fd, kernel.open(join.path, O_RDONLY));
     auto joined = kernel.join_namespace(fd.get(), static_cast<int>(join.kind));
     if (!joined) return fail(std::move(joined).error().context("join ", join.path));
@@ -284,19 +285,6 @@ Error become(sys::Kernel& kernel, const ProcessPlan& plan, bool make_cwd, Stream
   return kernel.execute(*program, process.args, process.env);
 }
 
-Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Streams streams,
-               Gate& gate) {
-  if (auto r = kernel.die_with_parent(); !r) return error_of(std::move(r));
-  if (auto r = set_oom_score(kernel, plan.process); !r) return error_of(std::move(r));
-  if (auto r = join_namespaces(kernel, plan); !r) return error_of(std::move(r));
-  if (auto r = kernel.new_session(); !r) return error_of(std::move(r));
-  auto terminal = apply_steps(kernel, plan, directory, gate);
-  if (!terminal) return error_of(std::move(terminal));
-  if (auto r = gate.wait_for_cgroups(); !r) return error_of(std::move(r));
-  if (plan.pause) return pause(kernel, plan, gate);
-  return become(kernel, plan.process, true, streams, std::move(*terminal), gate);
-}
-
 namespace {
 
 // The process that runs the program, just born, with nothing of the one that bore it but what it is to have.
@@ -327,6 +315,21 @@ Error bear(sys::Kernel& kernel, const ProcessPlan& plan, bool make_cwd, Streams 
 }
 
 }  // namespace
+
+Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Streams streams, int pid_namespace,
+               Gate& gate) {
+  if (auto r = kernel.die_with_parent(); !r) return error_of(std::move(r));
+  if (auto r = set_oom_score(kernel, plan.process); !r) return error_of(std::move(r));
+  if (auto r = join_namespaces(kernel, plan); !r) return error_of(std::move(r));
+  if (auto r = kernel.new_session(); !r) return error_of(std::move(r));
+  auto terminal = apply_steps(kernel, plan, directory, pid_namespace, gate);
+  if (!terminal) return error_of(std::move(terminal));
+  if (auto r = gate.wait_for_cgroups(); !r) return error_of(std::move(r));
+  if (plan.pause) return pause(kernel, plan, gate);
+  if (pid_namespace >= 0)
+    return bear(kernel, plan.process, true, streams, std::move(*terminal), pid_namespace, gate);
+  return become(kernel, plan.process, true, streams, std::move(*terminal), gate);
+}
 
 Error run_exec(sys::Kernel& kernel, const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init,
                Streams streams, Gate& gate) {

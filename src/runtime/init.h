@@ -32,16 +32,19 @@ struct Streams {
 
 // Builds the container around the calling process and becomes its program, or its pause process.
 // `directory`: a folder of the host over which the root is attached; nobody outside sees that.
-Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Streams streams,
+// `pid_namespace`: one to join, in which the program is born when everything else is done; -1 when the calling process
+// is in the right one already.
+Error run_init(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Streams streams, int pid_namespace,
                Gate& gate);
 
 // Joins the v1 cgroups and the namespaces of `init` (a pidfd) and bears the process that becomes the program.
 Error run_exec(sys::Kernel& kernel, const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init,
                Streams streams, Gate& gate);
 
-// The steps alone, in order; the result is the terminal that OpenTerminal made.
+// The steps alone, in order; the result is the terminal that OpenTerminal made. A proc that is mounted is that of
+// `pid_namespace`, or of the calling process when it is -1.
 Result<sys::Terminal> apply_steps(sys::Kernel& kernel, const Plan& plan, const std::string& directory,
-                                  Gate& gate);
+                                  int pid_namespace, Gate& gate);
 // The end of both: from user and working directory to execve.
 Error become(sys::Kernel& kernel, const ProcessPlan& process, bool make_cwd, Streams streams,
              sys::Terminal terminal, Gate& gate);

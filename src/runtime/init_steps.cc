@@ -16,8 +16,8 @@ namespace {
 
 class Applier {
  public:
-  Applier(sys::Kernel& kernel, const Plan& plan, const std::string& directory, Gate& gate)
-      : k_(kernel), plan_(plan), directory_(directory), gate_(gate) {}
+  Applier(sys::Kernel& kernel, const Plan& plan, const std::string& directory, int pid_namespace, Gate& gate)
+      : k_(kernel), plan_(plan), directory_(directory), pid_namespace_(pid_namespace), gate_(gate) {}
 
   Result<sys::Terminal> apply() {
     KOBUK_CHECK(open_sources());
@@ -60,7 +60,9 @@ class Applier {
   }
 
   Result<void> operator()(const NewMount& s) {
-    KOBUK_TRY(sys::UniqueFd mount, k_.new_mount(s.type, s.source, s.options, s.change.set));
+    std::vector<sys::MountOption> options = s.options;
+    if (s.type == "proc" && pid_namespace_ >= 0) options.push_back(sys::proc_of(pid_namespace_));
+    KOBUK_TRY(sys::UniqueFd mount, k_.new_mount(s.type, s.source, options, s.change.set));
     if (s.change.propagation != 0)
       KOBUK_CHECK(k_.change_mount(mount.get(), {0, 0, s.change.propagation, false}));
     KOBUK_TRY(sys::UniqueFd target, k_.make_directory_in_root(root_.get(), s.target, 0755));
@@ -190,6 +192,7 @@ class Applier {
   sys::Kernel& k_;
   const Plan& plan_;
   const std::string& directory_;
+  int pid_namespace_;
   Gate& gate_;
   sys::UniqueFd root_, null_, empty_;
   std::vector<sys::UniqueFd> sources_;
@@ -200,8 +203,8 @@ class Applier {
 }  // namespace
 
 Result<sys::Terminal> apply_steps(sys::Kernel& kernel, const Plan& plan, const std::string& directory,
-                                  Gate& gate) {
-  return Applier(kernel, plan, directory, gate).apply();
+                                  int pid_namespace, Gate& gate) {
+  return Applier(kernel, plan, directory, pid_namespace, gate).apply();
 }
 
 }  // namespace kobuk::runtime

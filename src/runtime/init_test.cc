@@ -106,8 +106,31 @@ TEST(InitFaults, NoProgramRunsInAHalfMadeContainer) {
   for (bool no_new_privileges : {false, true}) {
     plan->process.no_new_privileges = no_new_privileges;
     expect_nothing_runs_after_a_failure(
-        [&](FakeKernel& kernel, Gate& gate) { return run_init(kernel, *plan, "/run/c", {}, gate); }, 100);
+        [&](FakeKernel& kernel, Gate& gate) { return run_init(kernel, *plan, "/run/c", {}, -1, gate); }, 100);
   }
+}
+
+TEST(InitFaults, NoProgramRunsInAPidNamespaceOfOthersWithMoreThanItsOwn) {
+  ContainerSpec spec = everything();
+  for (Namespace& ns : spec.namespaces)
+    if (ns.kind == NamespaceKind::kPid) ns.path = "/proc/7/ns/pid";
+  auto plan = make_plan(spec, host());
+  ASSERT_TRUE(plan) << plan.error().message();
+  plan->process.seccomp_filter = std::string(8, '\0');
+  for (bool no_new_privileges : {false, true}) {
+    plan->process.no_new_privileges = no_new_privileges;
+    expect_nothing_runs_after_a_failure(
+        [&](FakeKernel& kernel, Gate& gate) { return run_init(kernel, *plan, "/run/c", {}, 7, gate); }, 100);
+  }
+  FakeKernel kernel;
+  FakeGate gate(kernel);
+  (void)run_init(kernel, *plan, "/run/c", {}, 7, gate);
+  auto position = [&](std::string_view call) { return std::find(kernel.calls.begin(), kernel.calls.end(), call) - kernel.calls.begin(); };
+  EXPECT_LT(position("new_mount proc pidns=/proc/self/fd/7"), position("pivot_root"));
+  EXPECT_LT(position("set_identity"), position("join_namespace")) << "the last thing that it does";
+  EXPECT_LT(position("join_namespace"), position("set_capabilities"));
+  EXPECT_LT(position("set_capabilities"), position("clone_sibling")) << "who is born inside has no more than its own";
+  EXPECT_TRUE(kernel.executed);
 }
 
 TEST(InitFaults, NoFurtherProgramRunsWithMoreThanItsOwn) {
@@ -129,7 +152,7 @@ TEST(Init, WhatIsGivenUpIsGivenUpBeforeTheProgram) {
   plan->process.seccomp_filter = std::string(8, '\0');
   FakeKernel kernel;
   FakeGate gate(kernel);
-  (void)run_init(kernel, *plan, "/run/c", {}, gate);
+  (void)run_init(kernel, *plan, "/run/c", {}, -1, gate);
   auto position = [&](std::string_view call) { return std::find(kernel.calls.begin(), kernel.calls.end(), call) - kernel.calls.begin(); };
   EXPECT_LT(position("pivot_root"), position("drop_bounding"));
   EXPECT_LT(position("drop_bounding"), position("set_identity"));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/strings.h"
 #include "sys/capability.h"
 #include "sys/fd.h"
 #include "sys/process.h"
@@ -27,6 +28,10 @@ struct MountOption {
   std::string value;
   bool operator==(const MountOption&) const = default;
 };
+
+// Of new_mount("proc"): the processes of that pid namespace instead of the caller's (Linux 6.18). Good while the
+// descriptor and the host's /proc are there.
+inline MountOption proc_of(int pid_namespace) { return {"pidns", cat("/proc/self/fd/", pid_namespace)}; }
 
 // mount_setattr(2): MOUNT_ATTR_* to set and to clear, and MS_PRIVATE / MS_SLAVE / MS_SHARED / MS_UNBINDABLE
 // or 0.

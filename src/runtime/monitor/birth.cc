@@ -113,22 +113,38 @@ class PidNamespace {
   sys::UniqueFd own_;
 };
 
+// Whether a container that joins this pid namespace can be built outside of it. Only its proc may be in the way, which
+// kernels before 6.18 mount for nobody but who is inside: to them the option is unknown. Any other failure is one.
+Result<bool> works_from_outside(int pid_namespace) {
+  auto proc = sys::real_kernel().new_mount("proc", "proc", {sys::proc_of(pid_namespace)}, 0);
+  if (!proc && proc.error().system_errno() == EINVAL) return false;
+  if (!proc) return fail(std::move(proc).error());
+  return true;
+}
+
 }  // namespace
 
 Result<Born> bear_init(const Plan& plan, const std::string& directory, Streams streams) {
   KOBUK_TRY(Prepared p, prepare(plan.cgroup));
   PidNamespace pids;
+  sys::UniqueFd join_last;
   for (const JoinNamespace& join : plan.joins) {
     if (join.kind != CLONE_NEWPID) continue;
     KOBUK_TRY(sys::UniqueFd target, sys::open_file(join.path, O_RDONLY));
-    KOBUK_CHECK(pids.enter(target.get()));
+    KOBUK_TRY(bool outside, works_from_outside(target.get()));
+    if (outside && !plan.pause) {
+      join_last = std::move(target);
+    } else {
+      KOBUK_CHECK(pids.enter(target.get()));
+    }
   }
   KOBUK_TRY(sys::Cloned child, sys::clone_process(plan.clone_flags, p.cgroup ? p.cgroup.get() : -1));
   if (child.pid == 0) {
     restore_signals();
     SocketGate gate(p.theirs.get(), !plan.cgroup.join.empty());
-    keep_only({p.theirs.get(), streams.in, streams.out, streams.err}, gate);
-    gate.failed(run_init(sys::real_kernel(), plan, directory, streams, gate));
+    int last = join_last ? join_last.get() : -1;
+    keep_only({p.theirs.get(), last, streams.in, streams.out, streams.err}, gate);
+    gate.failed(run_init(sys::real_kernel(), plan, directory, streams, last, gate));
     _exit(1);
   }
   return finish(std::move(child), std::move(p), plan.cgroup);
@@ -178,6 +194,10 @@ Result<Word> hear(Born& born) {
 Result<void> wait_ready(Born& born) {
   KOBUK_TRY(Word word, hear(born));
   if (word != Word::kReady) return fail(Code::kInternal, "the process ended before it was set up");
+  if (born.parent == 0) return {};
+  while (waitpid(born.parent, nullptr, 0) < 0 && errno == EINTR) {  // it has ended but for its exit
+  }
+  born.parent_pidfd.reset();
   return {};
 }
 

@@ -23,8 +23,9 @@ struct Born {
   sys::UniqueFd parent_pidfd;
 };
 
-// The process exists and is in its cgroups; it works on its own from here. wait_ready() next.
-// Our children are born into `pid_namespace` when there is one to join (the plan's own joins).
+// The process exists and is in its cgroups; it works on its own from here. wait_ready() next, which also reaps the one
+// that bore it. When the plan joins a pid namespace it is outside of it, and bears another in there when it is done; on
+// kernels before 6.18, which can not mount that namespace's proc from outside, it is inside from the start.
 Result<Born> bear_init(const Plan& plan, const std::string& directory, Streams streams);
 // A process in the container of `init`.
 Result<Born> bear_exec(const ProcessPlan& process, const sys::CgroupPlan& cgroup, int init, Streams streams);

@@ -56,8 +56,10 @@ class FakeKernel final : public Kernel {
 
   Result<void> set_propagation(const char* path, uint64_t) override { return call(cat("set_propagation ", std::string_view(path))); }
   Result<UniqueFd> clone_mount(int fd, bool) override { return opened("clone_mount ", paths_[fd]); }
-  Result<UniqueFd> new_mount(const std::string& type, const std::string&, const std::vector<MountOption>&, uint64_t) override {
-    return opened("new_mount ", type);
+  Result<UniqueFd> new_mount(const std::string& type, const std::string&, const std::vector<MountOption>& options, uint64_t) override {
+    std::string text = type;
+    for (const MountOption& o : options) cat_to(text, ' ', o.key, o.value.empty() ? "" : "=", o.value);
+    return opened("new_mount ", text);
   }
   Result<void> change_mount(int mount, const MountChange&) override { return call(cat("change_mount ", paths_[mount])); }
   Result<void> attach_mount(int, int target) override { return call(cat("attach_mount ", paths_[target])); }
