@@ -52,6 +52,12 @@ Result<void> still_there(const Entry& entry) {
   return {};
 }
 
+Result<void> adopted(const Entry& entry) {
+  if (entry.unadopted.empty()) return {};
+  return fail(Code::kFailedPrecondition, "container ", entry.record.id, " of an earlier daemon can't be reached and is left alone: ", entry.unadopted,
+              ": mend that, or kill its processes, and start the daemon again");
+}
+
 Result<EntryPtr> Core::find(std::string_view reference) const {
   std::string_view name = reference;
   if (name.starts_with('/')) name.remove_prefix(1);

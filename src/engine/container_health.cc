@@ -9,11 +9,18 @@
 namespace kobuk::engine {
 namespace {
 
-constexpr Duration kInterval = std::chrono::seconds(30);
+constexpr Duration kInterval = std::chrono::seconds(30), kStartInterval = std::chrono::seconds(5);
 constexpr size_t kMaxOutput = 4096;
 constexpr size_t kKeptProbes = 5;
 
 Duration duration_or(int64_t nanos, Duration fallback) { return nanos > 0 ? Duration(nanos) : fallback; }
+
+// More often while it starts: until it is healthy, or the start period is over.
+Duration until_next(const Entry& entry, WallTime now) {
+  const HealthRecord& health = entry.record.health;
+  bool starts = entry.health.status == "starting" && now - entry.status.started < Duration(health.start_period_ns);
+  return starts ? duration_or(health.start_interval_ns, kStartInterval) : duration_or(health.interval_ns, kInterval);
+}
 
 std::vector<std::string> command_of(const HealthRecord& health) {
   std::vector<std::string> args(health.test.begin() + 1, health.test.end());
@@ -36,7 +43,7 @@ class ProbeOutput final : public OutputSink {
 io::Task<void> Core::check_health(EntryPtr entry, uint64_t run) {
   entry->health = {.status = "starting", .failing_streak = 0, .log = {}};
   while (true) {
-    Deadline deadline(loop_, duration_or(entry->record.health.interval_ns, kInterval), entry->changed);
+    Deadline deadline(loop_, until_next(*entry, loop_.now()), entry->changed);
     while (!deadline.passed()) {
       if (entry->run != run || !entry->running()) co_return;
       entry->changed.reset();

@@ -41,6 +41,7 @@ void Core::cancel_restart(Entry& entry) {
 }
 
 Result<runtime::Container*> Core::running(const EntryPtr& entry) const {
+  KOBUK_CHECK(adopted(*entry));
   if (entry->live && entry->running()) return entry->live.get();
   if (entry->status.status == Status::kRestarting)
     return fail(Code::kFailedPrecondition, "container ", entry->record.id, " is restarting, wait until the container is running");
@@ -50,6 +51,7 @@ Result<runtime::Container*> Core::running(const EntryPtr& entry) const {
 io::Task<Result<void>> Core::start(EntryPtr entry) {
   auto pass = co_await entry->turnstile.enter();
   if (closing_) co_return fail(Code::kUnavailable, "the engine is being removed");
+  KOBUK_CO_CHECK(adopted(*entry));
   if (entry->removed || entry->status.status == Status::kRemoving)
     co_return fail(Code::kConflict, "container is marked for removal and cannot be started");
   if (entry->status.status == Status::kPaused)
@@ -262,6 +264,7 @@ io::Task<bool> Core::wait_exit(EntryPtr entry, uint64_t exits, Duration limit) {
 }
 
 io::Task<Result<void>> Core::stop(EntryPtr entry, std::optional<int> signal, std::optional<Duration> timeout) {
+  KOBUK_CO_CHECK(adopted(*entry));
   int number = signal.value_or(stop_signal(entry->record.stop_signal));
   entry->status.stopped_by_user = true;
   if (!entry->running()) {

@@ -9,6 +9,7 @@
 namespace kobuk::engine {
 
 io::Task<Result<void>> Core::remove(EntryPtr entry, RemoveOptions options) {
+  KOBUK_CO_CHECK(adopted(*entry));
   while (true) {
     if (entry->running() && options.force) {
       auto killed = co_await kill(entry, SIGKILL);

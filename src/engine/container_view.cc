@@ -32,6 +32,7 @@ bool lies_in(std::string_view path, std::string_view folder) {
 }  // namespace
 
 io::Task<Result<Core::View>> Core::view(EntryPtr entry, std::string path) {
+  KOBUK_CO_CHECK(adopted(*entry));
   path = clean_path(path);
   View out;
   out.path = path;
@@ -55,13 +56,27 @@ io::Task<Result<Core::View>> Core::view(EntryPtr entry, std::string path) {
       co_return out;
     }
   }
+  KOBUK_CO_TRY(out.root, co_await overlay_of(entry));
+  co_return out;
+}
+
+io::Task<Result<sys::UniqueFd>> Core::root_alone(EntryPtr entry) {
+  KOBUK_CO_CHECK(adopted(*entry));
+  if (!entry->live || !entry->running()) {
+    auto stopped = co_await overlay_of(entry);
+    co_return stopped;
+  }
+  auto work = [space = entry->live->namespace_path(runtime::NamespaceKind::kMount)] { return open_root_alone(space); };
+  auto root = co_await loop_.offload("container files", work);
+  co_return root;
+}
+
+io::Task<Result<sys::UniqueFd>> Core::overlay_of(EntryPtr entry) {
   KOBUK_CO_TRY(auto layers, co_await images_->layers(entry->record.image_id));
   std::string directory = files_directory(entry->record.id);
   auto work = [layers, directory] { return open_overlay(layers, cat(directory, "/upper"), cat(directory, "/work")); };
   auto opened = co_await loop_.offload("container files", work);
-  if (!opened) co_return fail(std::move(opened).error());
-  out.root = std::move(*opened);
-  co_return out;
+  co_return opened;
 }
 
 }  // namespace kobuk::engine

@@ -67,6 +67,7 @@ struct Entry {
   ContainerRecord record;
   StatusRecord status;
   std::unique_ptr<runtime::Container> live;  // while it has a monitor
+  std::string unadopted;                     // why it is left alone: it may well run, but can't be talked to
   io::Event changed;                         // set after every change of status, exits and removed
   Turnstile turnstile;
   uint64_t exits = 0;
@@ -83,6 +84,8 @@ struct Entry {
 using EntryPtr = std::shared_ptr<Entry>;
 // For whoever had to wait: kNotFound "No such container: x" when it was removed meanwhile.
 Result<void> still_there(const Entry& entry);
+// kFailedPrecondition for one that open() had to leave alone.
+Result<void> adopted(const Entry& entry);
 
 enum class WaitFor : uint8_t { kNotRunning, kNextExit, kRemoved };
 struct RemoveOptions {
@@ -161,6 +164,8 @@ class Core {
     bool readonly = false;
   };
   io::Task<Result<View>> view(EntryPtr entry, std::string path);
+  // Its own root, running or not, without what is mounted in it.
+  io::Task<Result<sys::UniqueFd>> root_alone(EntryPtr entry);
 
   void spawn(io::Task<void> task) { tasks_.spawn(std::move(task)); }  // ends with the core at the latest
   std::string uploads_directory() const { return cat(options_.directory, "/uploads"); }  // empty at open()
@@ -195,6 +200,9 @@ class Core {
   void set_status(Entry& entry, Status status);
   void save_status(Entry& entry);
   void cancel_restart(Entry& entry);
+
+  // container_view.cc
+  io::Task<Result<sys::UniqueFd>> overlay_of(EntryPtr entry);
 
   // container_health.cc
   io::Task<void> check_health(EntryPtr entry, uint64_t run);

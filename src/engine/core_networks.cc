@@ -56,7 +56,8 @@ std::string Core::bridge_name(const NetworkRecord& record) const { return record
 Result<void> Core::ensure(const NetworkRecord& record) {
   if (record.driver != "bridge") return {};
   network::BridgeSpec spec{.name = bridge_name(record), .subnet = record.subnet, .mtu = static_cast<int>(record.mtu), .internal = record.internal};
-  spec.masquerade = !record.internal;
+  auto masquerade = record.options.find(kMasqueradeOption);
+  spec.masquerade = !record.internal && (masquerade == record.options.end() || masquerade->second != "false");
   auto made = networks_->ensure_bridge(spec);
   if (!made) return fail(std::move(made).error().context("network ", record.name));
   return {};
@@ -222,6 +223,7 @@ io::Task<void> Core::detach_networks(EntryPtr entry) {
 io::Task<Result<void>> Core::connect(EntryPtr entry, EndpointRecord endpoint) {
   auto pass = co_await entry->turnstile.enter();
   KOBUK_CO_CHECK(still_there(*entry));
+  KOBUK_CO_CHECK(adopted(*entry));
   KOBUK_CO_TRY(NetworkRecord network, find_network(endpoint.network));
   if (network.driver != "bridge")
     co_return fail(Code::kPermissionDenied, "container cannot be connected to ", network.name, " network");
@@ -255,6 +257,7 @@ io::Task<Result<void>> Core::connect(EntryPtr entry, EndpointRecord endpoint) {
 io::Task<Result<void>> Core::disconnect(EntryPtr entry, std::string reference, bool force) {
   auto pass = co_await entry->turnstile.enter();
   KOBUK_CO_CHECK(still_there(*entry));
+  KOBUK_CO_CHECK(adopted(*entry));
   KOBUK_CO_TRY(NetworkRecord network, find_network(reference));
   ContainerRecord changed = entry->record;
   size_t before = changed.endpoints.size();

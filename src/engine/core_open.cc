@@ -85,13 +85,16 @@ io::Task<Result<void>> Core::load() {
   for (const std::string& id : folders) {
     if (entries_.contains(id)) continue;
     auto stray = co_await runtime_->adopt(id);
-    if (!stray) continue;
+    if (!stray) {
+      log::warn("a stray container is left alone", {{"id", id}, {"reason", stray.error().message()}});
+      continue;
+    }
     auto removed = co_await (*stray)->remove();
     if (!removed) log::warn("a stray container could not be removed", {{"id", id}, {"reason", removed.error().message()}});
   }
   for (const network::Attachment& attachment : networks_->attachments()) {
     auto owner = entries_.find(attachment.container);
-    if (owner != entries_.end() && owner->second->running()) continue;
+    if (owner != entries_.end() && (owner->second->running() || !owner->second->unadopted.empty())) continue;
     auto freed = co_await networks_->detach(attachment.network, attachment.container);
     if (!freed) log::warn("a stray address could not be given back", {{"container", attachment.container}, {"reason", freed.error().message()}});
   }
@@ -106,7 +109,10 @@ io::Task<Result<void>> Core::adopt(EntryPtr entry) {
   if (live) {
     entry->live = std::move(*live);
   } else if (live.error().code() != Code::kNotFound) {
-    log::error("a container could not be adopted", {{"id", entry->record.id}, {"reason", live.error().message()}});
+    // It may live: nothing of it is taken away, and nothing started in its place.
+    entry->unadopted = live.error().message();
+    log::error("a container could not be adopted and is left alone", {{"id", entry->record.id}, {"reason", entry->unadopted}});
+    co_return Result<void>();
   }
   if (status.status == Status::kRemoving) {
     auto removed = co_await remove(entry, {.force = true, .volumes = entry->record.auto_remove});
@@ -159,7 +165,7 @@ io::Task<Result<void>> Core::adopt(EntryPtr entry) {
 
 io::Task<void> Core::start_by_policy(std::vector<EntryPtr> entries) {
   for (const EntryPtr& entry : entries) {
-    if (entry->removed || entry->running() || entry->record.origin != Origin::kDocker) continue;
+    if (entry->removed || entry->running() || !entry->unadopted.empty() || entry->record.origin != Origin::kDocker) continue;
     if (entry->record.auto_remove && entry->status.status == Status::kExited) {
       co_await auto_remove(entry);
       continue;

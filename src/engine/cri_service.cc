@@ -94,8 +94,7 @@ io::Task<Result<void>> CriService::remove_pod_sandbox(std::string id) {
   auto entry = find(id, Origin::kSandbox);
   if (!entry) co_return Result<void>();
   for (const EntryPtr& container : containers_of(id)) KOBUK_CO_CHECK(co_await core_.remove(container, {.force = true, .volumes = true}));
-  KOBUK_CO_CHECK(co_await core_.remove(*entry, {.force = true}));
-  co_return sys::remove_tree(cat(core_.options().run_directory, "/shm/", id));
+  co_return co_await core_.remove(*entry, {.force = true});
 }
 
 io::Task<Result<PodSandboxStatus>> CriService::pod_sandbox_status(std::string id) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,13 +86,16 @@ std::vector<Route> network_routes();
 std::vector<Route> volume_routes();
 
 // Parts that several files use.
-std::string container_inspect_json(Core& core, const Entry& entry, bool size);
-std::string container_summary_json(Core& core, const Entry& entry, bool size);
+std::string container_inspect_json(Core& core, const Entry& entry, std::optional<int64_t> own_size);
+std::string container_summary_json(Core& core, const Entry& entry, std::optional<int64_t> own_size);
 std::string status_text(const Entry& entry, WallTime now);  // "Up 3 minutes (healthy)"
 std::string network_json(Core& core, const NetworkRecord& record, bool with_containers);
-std::string volume_json(Core& core, const VolumeRecord& record);
+std::string volume_json(Core& core, const VolumeRecord& record, std::optional<int64_t> size = {});  // size: with the usage, as system/df has it
 std::string image_summary_json(Core& core, const image::ImageInfo& image);
-int64_t directory_size(const std::string& path);
+// Bytes of the files below each; 0 for what is not there. Counted on the pool.
+io::Task<std::vector<int64_t>> directory_sizes(io::Loop& loop, std::vector<std::string> paths);
+// What each has written to its own file system.
+io::Task<std::vector<int64_t>> own_sizes(Core& core, std::vector<EntryPtr> entries);
 
 class Api final : public io::http::Handler {
  public:

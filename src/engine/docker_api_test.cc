@@ -1,6 +1,10 @@
 // The Docker Engine API in this process: requests that meet, and answers that the client would hide. Needs root.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <csignal>
+#include <thread>
 
 #include "base/strings.h"
 #include "codec/json.h"
@@ -8,11 +12,13 @@
 #include "engine/testing/world.h"
 #include "io/http.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace kobuk::engine::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Answer {
   int status = 0;
@@ -123,6 +129,72 @@ TEST_F(DockerApi, AFifoInPlaceOfAFileHoldsUpNobody) {
   EXPECT_THAT(put.text, HasSubstr("unable to find user alice"));
   EXPECT_EQ(ask("GET", "/containers/box/archive?path=/etc").status, 200);
   EXPECT_EQ(ask("PUT", "/containers/box/archive?path=/etc/passwd", fifos({"x"})).status, 400);
+}
+
+// What can't be done is refused with what to do instead, never passed over.
+TEST_F(DockerApi, WhatIsNotDoneIsNotAccepted) {
+  create("box");
+  ask("POST", "/networks/create", R"({"Name":"front"})");
+  for (const char* body : {R"({"Name":"no","Options":{"com.docker.network.bridge.enable_icc":"false"}})", R"({"Name":"no","Options":{"com.docker.network.driver.mtu":"none"}})",
+                           R"({"Name":"no","IPAM":{"Driver":"other"}})", R"({"Name":"no","IPAM":{"Options":{"a":"b"}}})", R"({"Name":"no","ConfigOnly":true})"}) {
+    Answer made = ask("POST", "/networks/create", body);
+    EXPECT_GE(made.status, 400) << body;
+    EXPECT_THAT(made.text, ::testing::AnyOf(HasSubstr("leave"), HasSubstr("want a number"))) << body;
+  }
+  EXPECT_THAT(ask("POST", "/networks/create", R"({"Name":"wide","Options":{"com.docker.network.driver.mtu":"1400","com.docker.network.bridge.enable_ip_masquerade":"false"}})").text, HasSubstr("\"Id\""));
+  EXPECT_EQ(ask("POST", "/networks/front/connect", R"({"Container":"box","EndpointConfig":{"MacAddress":"02:00:00:00:00:01"}})").status, 501);
+  EXPECT_EQ(ask("POST", "/networks/front/connect", R"({"Container":"box","EndpointConfig":{"GwPriority":3}})").status, 501);
+  EXPECT_EQ(ask("POST", "/networks/front/connect", R"({"Container":"box","EndpointConfig":{"Aliases":["b"]}})").status, 200);
+  EXPECT_EQ(ask("POST", "/containers/box/update", R"({"BlkioWeight":500})").status, 501);
+  EXPECT_EQ(ask("POST", "/containers/box/update", R"({"BlkioWeight":0,"MemorySwappiness":-1,"PidsLimit":30})").status, 200);
+}
+
+TEST_F(DockerApi, ImagesAreFilteredByTheirAge) {
+  auto names = [&](const std::string& filters) { return ask("GET", cat("/images/json?filters=", io::http::percent_encode(filters))).text; };
+  EXPECT_THAT(names(R"({"until":["1h"]})"), Not(HasSubstr("busybox")));
+  EXPECT_THAT(names(R"({"until":["0s"]})"), HasSubstr("busybox"));
+  EXPECT_THAT(names(R"({"before":["busybox"]})"), Not(HasSubstr("busybox")));
+  EXPECT_THAT(names(R"({"since":["busybox"]})"), Not(HasSubstr("busybox")));
+  EXPECT_THAT(names(R"({"since":["nope"]})"), HasSubstr("No such image: nope"));
+  EXPECT_THAT(names(R"({"until":["soon"]})"), HasSubstr("invalid filter 'until=soon'"));
+}
+
+// Stands in for a monitor of another version at its socket, for one question.
+void answer_in_another_version(sys::UniqueFd listener) {
+  sys::UniqueFd client(accept(listener.get(), nullptr, nullptr));
+  char byte = 0;
+  if (send(client.get(), "\x63\x00", 2, MSG_NOSIGNAL) < 0) return;
+  while (recv(client.get(), &byte, 1, 0) > 0) {
+  }
+}
+
+TEST_F(DockerApi, WhatCannotBeAdoptedIsLeftAlone) {
+  std::string id = create("box", R"("Cmd":["sleep","1000"],"HostConfig":{"RestartPolicy":{"Name":"always"}})");
+  EXPECT_EQ(ask("POST", "/containers/box/start").status, 204);
+  auto document = codec::parse_json(ask("GET", "/containers/box/json").text);
+  ASSERT_TRUE(document);
+  auto pid = static_cast<pid_t>(document->root["State"]["Pid"].as_int());
+  std::string address(document->root["NetworkSettings"]["Networks"]["bridge"]["IPAddress"].as_string());
+  EXPECT_NE(address, "");
+  engine.reset();
+  std::string folder = cat(world.options().run_directory, "/containers/", id);
+  ASSERT_EQ(shell(cat("mv ", folder, "/monitor.sock ", folder, "/kept.sock")).code, 0);
+  auto listener = sys::listen_packet(folder, "monitor.sock");
+  ASSERT_TRUE(listener) << listener.error().message();
+  std::thread monitor(answer_in_another_version, *std::move(listener));
+  open();
+  monitor.join();
+  ASSERT_TRUE(engine);
+  EXPECT_EQ(kill(pid, 0), 0) << "it lives";
+  for (const char* operation : {"start", "stop?t=0", "kill"}) {
+    Answer answer = ask("POST", cat("/containers/box/", operation));
+    EXPECT_THAT(answer.text, HasSubstr("is left alone")) << operation;
+  }
+  EXPECT_THAT(ask("DELETE", "/containers/box?force=1").text, HasSubstr("is left alone"));
+  engine.reset();
+  ASSERT_EQ(shell(cat("mv ", folder, "/kept.sock ", folder, "/monitor.sock")).code, 0);
+  open();
+  EXPECT_THAT(ask("GET", "/containers/box/json").text, AllOf(HasSubstr(cat("\"Pid\":", pid, ",")), HasSubstr(cat("\"", address, "\""))));
 }
 
 }  // namespace

@@ -158,9 +158,9 @@ io::Task<Response> put_archive(Call call) {
 io::Task<Response> export_container(Call call) {
   auto entry = container(call);
   if (!entry) co_return error_response(entry.error());
-  auto view = co_await call.core->view(*entry, "/");
-  if (!view) co_return error_response(view.error());
-  auto root = std::make_shared<sys::UniqueFd>(std::move(view->root));
+  auto opened = co_await call.core->root_alone(*entry);
+  if (!opened) co_return error_response(opened.error());
+  auto root = std::make_shared<sys::UniqueFd>(*std::move(opened));
   auto looked = co_await look(call.core->loop(), root, "", true);
   if (!looked) co_return error_response(looked.error());
   Response out;

@@ -260,20 +260,32 @@ int64_t size_below(int folder, int depth) {
   return total;
 }
 
-void write_sizes(JsonText& out, Core& core, const ContainerRecord& record) {
-  int64_t own = directory_size(cat(core.files_directory(record.id), "/upper"));
+void write_sizes(JsonText& out, Core& core, const ContainerRecord& record, int64_t own) {
   auto image = core.images().find(record.image_id);
   out.field("SizeRw", own).field("SizeRootFs", own + (image ? image->size : 0));
 }
 
 }  // namespace
 
-int64_t directory_size(const std::string& path) {
-  int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  int64_t size = size_below(fd, 0);
-  close(fd);
-  return size;
+io::Task<std::vector<int64_t>> directory_sizes(io::Loop& loop, std::vector<std::string> paths) {
+  auto work = [paths = std::move(paths)] {
+    std::vector<int64_t> out;
+    for (const std::string& path : paths) {
+      int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      out.push_back(fd < 0 ? 0 : size_below(fd, 0));
+      if (fd >= 0) close(fd);
+    }
+    return out;
+  };
+  auto sizes = co_await loop.offload("sizes", std::move(work));
+  co_return sizes;
+}
+
+io::Task<std::vector<int64_t>> own_sizes(Core& core, std::vector<EntryPtr> entries) {
+  std::vector<std::string> paths;
+  for (const EntryPtr& entry : entries) paths.push_back(cat(core.files_directory(entry->record.id), "/upper"));
+  auto sizes = co_await directory_sizes(core.loop(), std::move(paths));
+  co_return sizes;
 }
 
 std::string status_text(const Entry& entry, WallTime now) {
@@ -291,7 +303,7 @@ std::string status_text(const Entry& entry, WallTime now) {
   return cat("Up ", ago(now - status.started), health);
 }
 
-std::string container_inspect_json(Core& core, const Entry& entry, bool size) {
+std::string container_inspect_json(Core& core, const Entry& entry, std::optional<int64_t> size) {
   const ContainerRecord& record = entry.record;
   std::string files = cat(core.files_directory(record.id), "/files");
   JsonText out;
@@ -308,7 +320,7 @@ std::string container_inspect_json(Core& core, const Entry& entry, bool size) {
   write_host_config(out, record);
   out.key("GraphDriver").open_object().field("Name", "overlay2").key("Data").open_object();
   out.field("UpperDir", cat(core.files_directory(record.id), "/upper")).field("WorkDir", cat(core.files_directory(record.id), "/work")).close_object().close_object();
-  if (size) write_sizes(out, core, record);
+  if (size) write_sizes(out, core, record, *size);
   write_mounts(out, core, record);
   write_config(out, record);
   write_network_settings(out, core, entry);
@@ -316,7 +328,7 @@ std::string container_inspect_json(Core& core, const Entry& entry, bool size) {
   return std::move(out).take();
 }
 
-std::string container_summary_json(Core& core, const Entry& entry, bool size) {
+std::string container_summary_json(Core& core, const Entry& entry, std::optional<int64_t> size) {
   const ContainerRecord& record = entry.record;
   JsonText out;
   out.open_object().field("Id", record.id).key("Names").open_array().value(cat("/", record.name)).close_array();
@@ -335,7 +347,7 @@ std::string container_summary_json(Core& core, const Entry& entry, bool size) {
     out.open_object().field("PrivatePort", parse_uint(key.substr(0, key.find('/'))).value_or(0)).field("Type", key.substr(key.find('/') + 1)).close_object();
   }
   out.close_array();
-  if (size) write_sizes(out, core, record);
+  if (size) write_sizes(out, core, record, *size);
   out.field("Labels", record.labels).field("State", status_name(entry.status.status)).field("Status", status_text(entry, core.loop().now()));
   out.key("HostConfig").open_object().field("NetworkMode", record.network_mode).close_object();
   out.key("NetworkSettings").open_object();

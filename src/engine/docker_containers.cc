@@ -108,14 +108,20 @@ io::Task<Response> list(Call call) {
   const Filters& filters = selection->filters;
   // Asking for an end, a status or a number means all of them.
   bool all = call.flag("all") || limit > 0 || filters.has("status") || filters.has("exited") || filters.has("before") || filters.has("since");
-  bool size = call.flag("size");
-  JsonText out;
-  out.open_array();
+  std::vector<EntryPtr> shown;
   for (const EntryPtr& entry : docker_entries(*call.core)) {
     if ((!all && !entry->running() && entry->status.status != Status::kRestarting) || !fits(*call.core, *entry, *selection)) continue;
     if (limit == 0) break;
-    out.raw(container_summary_json(*call.core, *entry, size));
+    shown.push_back(entry);
     if (limit > 0 && --limit == 0) break;
+  }
+  std::vector<int64_t> sizes;
+  if (call.flag("size")) sizes = co_await own_sizes(*call.core, shown);
+  JsonText out;
+  out.open_array();
+  for (size_t i = 0; i < shown.size(); ++i) {
+    auto size = sizes.empty() ? std::nullopt : std::optional(sizes[i]);
+    out.raw(container_summary_json(*call.core, *shown[i], size));
   }
   out.close_array();
   co_return json(200, std::move(out));
@@ -168,7 +174,12 @@ io::Task<Response> create(Call call) {
 io::Task<Response> inspect(Call call) {
   auto entry = container(call);
   if (!entry) co_return error_response(entry.error());
-  co_return io::http::json_response(200, container_inspect_json(*call.core, **entry, call.flag("size")) + "\n");
+  std::optional<int64_t> size;
+  if (call.flag("size")) {
+    auto sizes = co_await own_sizes(*call.core, {*entry});
+    size = sizes.front();
+  }
+  co_return io::http::json_response(200, container_inspect_json(*call.core, **entry, size) + "\n");
 }
 
 Result<std::optional<Duration>> timeout_of(const Call& call) {
@@ -188,7 +199,7 @@ Result<std::optional<int>> signal_of(const Call& call) {
 io::Task<Response> start(Call call) {
   auto entry = container(call);
   if (!entry) co_return error_response(entry.error());
-  if ((*entry)->status.status == Status::kRunning) co_return done({}, 304);
+  if ((*entry)->status.status == Status::kRunning && (*entry)->unadopted.empty()) co_return done({}, 304);
   auto started = co_await call.core->start(*entry);
   co_return done(started);
 }
@@ -291,24 +302,19 @@ io::Task<Response> prune(Call call) {
   auto filters = call.filters();
   if (!filters) co_return error_response(filters.error());
   if (auto known = filters->check({"label", "label!", "until"}); !known) co_return error_response(known.error());
-  WallTime until = WallTime::max();
-  for (const std::string& text : filters->values("until")) {
-    auto time = parse_rfc3339(text);
-    auto seconds = parse_int(text);
-    if (!time && !seconds) co_return message_response(400, cat("invalid filter 'until=", text, "': want a time (RFC 3339) or seconds since 1970"));
-    until = time ? *time : WallTime{std::chrono::seconds(*seconds)};
-  }
+  auto until = filters->until(call.core->loop().now());
+  if (!until) co_return error_response(until.error());
   JsonText out;
   out.open_object().key("ContainersDeleted").open_array();
   int64_t reclaimed = 0;
   for (const EntryPtr& entry : docker_entries(*call.core)) {
     bool ended = entry->status.status == Status::kExited || entry->status.status == Status::kCreated || entry->status.status == Status::kDead;
-    if (!ended || entry->record.created > until || !filters->labels(entry->record.labels)) continue;
-    int64_t size = directory_size(cat(call.core->files_directory(entry->record.id), "/upper"));
+    if (!ended || (*until && entry->record.created > **until) || !filters->labels(entry->record.labels)) continue;
+    auto size = co_await own_sizes(*call.core, {entry});
     RemoveOptions options;
     auto removed = co_await call.core->remove(entry, options);
     if (!removed) continue;
-    reclaimed += size;
+    reclaimed += size.front();
     out.value(entry->record.id);
   }
   out.close_array().field("SpaceReclaimed", reclaimed).close_object();

@@ -61,9 +61,14 @@ constexpr Refusal kRefused[] = {
     {"IOMaximumBandwidth", "--io-maxbandwidth is for Windows only"},
 };
 
-Result<void> refuse_unsupported(const Value& host, const Value& config) {
+Result<void> refuse_limits(const Value& host) {
   for (const Refusal& refusal : kRefused)
     if (is_set(host[refusal.field])) return fail(Code::kUnsupported, refusal.reason);
+  if (host["MemorySwappiness"].as_int(-1) != -1) return fail(Code::kUnsupported, "--memory-swappiness is not supported");
+  return {};
+}
+
+Result<void> refuse_unsupported(const Value& host, const Value& config) {
   auto among = [](std::string_view value, std::initializer_list<std::string_view> allowed) {
     return std::find(allowed.begin(), allowed.end(), value) != allowed.end();
   };
@@ -73,7 +78,6 @@ Result<void> refuse_unsupported(const Value& host, const Value& config) {
   if (!among(host["UsernsMode"].as_string(), {"", "host"})) return fail(Code::kUnsupported, "--userns ", host["UsernsMode"].as_string(), " is not supported");
   if (!among(host["Runtime"].as_string(), {"", "runc", "kobuk"}))
     return fail(Code::kInvalid, "unknown or invalid runtime name: ", host["Runtime"].as_string());
-  if (host["MemorySwappiness"].as_int(-1) != -1) return fail(Code::kUnsupported, "--memory-swappiness is not supported");
   if (is_set(config["MacAddress"])) return fail(Code::kUnsupported, "--mac-address is not supported");
   return {};
 }
@@ -334,6 +338,7 @@ HealthRecord decode_health(const Value& value) {
   out.interval_ns = value["Interval"].as_int();
   out.timeout_ns = value["Timeout"].as_int();
   out.start_period_ns = value["StartPeriod"].as_int();
+  out.start_interval_ns = value["StartInterval"].as_int();
   out.retries = value["Retries"].as_int();
   return out;
 }
@@ -352,6 +357,7 @@ void set_health(const Value& config, const image::ImageConfig& image, ContainerR
   if (over.interval_ns != 0) out.health.interval_ns = over.interval_ns;
   if (over.timeout_ns != 0) out.health.timeout_ns = over.timeout_ns;
   if (over.start_period_ns != 0) out.health.start_period_ns = over.start_period_ns;
+  if (over.start_interval_ns != 0) out.health.start_interval_ns = over.start_interval_ns;
   if (over.retries != 0) out.health.retries = over.retries;
 }
 
@@ -441,6 +447,7 @@ Result<MountRecord> parse_bind(std::string_view text) {
 
 Result<sys::CgroupLimits> decode_limits(const Value& host) {
   constexpr int64_t kLeastMemory = 6 << 20;
+  KOBUK_CHECK(refuse_limits(host));
   sys::CgroupLimits out;
   int64_t memory = host["Memory"].as_int();
   if (memory != 0) {
@@ -510,6 +517,7 @@ Result<EndpointRecord> decode_endpoint(std::string_view network, const Value& va
   if (is_set(value["MacAddress"])) return fail(Code::kUnsupported, "--mac-address is not supported");
   if (is_set(value["Links"])) return fail(Code::kUnsupported, "--link is not supported: use --network-alias");
   if (is_set(value["DriverOpts"])) return fail(Code::kUnsupported, "driver options of an endpoint are not supported");
+  if (is_set(value["GwPriority"])) return fail(Code::kUnsupported, "gw-priority is not supported: the first network has the default route");
   return out;
 }
 

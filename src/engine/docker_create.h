@@ -12,7 +12,7 @@ namespace kobuk::engine::docker {
 Result<ContainerRecord> decode_create(const codec::Value& body, const image::ImageInfo& image);
 // "src:/dst:ro,z": a bind or a named volume. kInvalid "invalid volume specification".
 Result<MountRecord> parse_bind(std::string_view text);
-// The limits of HostConfig, and of the body of POST /containers/{id}/update.
+// The limits of HostConfig, and of the body of POST /containers/{id}/update. kUnsupported for those that there are not.
 Result<sys::CgroupLimits> decode_limits(const codec::Value& host);
 Result<void> decode_restart_policy(const codec::Value& policy, RestartMode& mode, int64_t& tries);
 Result<EndpointRecord> decode_endpoint(std::string_view network, const codec::Value& value);

@@ -38,7 +38,8 @@ TEST_F(DockerExec, AnOutputThatSomebodyElseHoldsEndsSoonAfterTheProcess) {
 }
 
 TEST_F(DockerExec, AHealthCheckEndsWithItsProcess) {
-  ok("run -d --name box --health-cmd 'sleep 1000 & echo fine; echo really >&2' --health-interval 100ms busybox sleep 1000");
+  // Within the start period the start interval holds.
+  ok("run -d --name box --health-cmd 'sleep 1000 & echo fine; echo really >&2' --health-interval 1h --health-start-period 1m --health-start-interval 100ms busybox sleep 1000");
   std::string status;
   for (int tries = 0; tries < 100 && status != "healthy\n" && status != "unhealthy\n"; ++tries) status = ok("inspect -f '{{.State.Health.Status}}' box; sleep 0.1");
   EXPECT_EQ(status, "healthy\n");

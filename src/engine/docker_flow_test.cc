@@ -153,6 +153,19 @@ TEST_F(DockerFlow, CopiesFilesInAndOut) {
   EXPECT_THAT(ok("export box | tar -t"), HasSubstr("bin/busybox"));
 }
 
+TEST_F(DockerFlow, AnExportIsTheContainersOwnFileSystem) {
+  ok("run -d --name box -v stuff:/data --tmpfs /tmp busybox sh -c 'echo own > /own; echo x > /data/inside; echo x > /tmp/inside; sleep 1000'");
+  ok("exec box sh -c 'until [ -f /tmp/inside ]; do sleep 0.05; done'");
+  std::string running = ok("export box | tar -t");
+  EXPECT_THAT(running, AllOf(HasSubstr("own\n"), HasSubstr("proc/\n"), HasSubstr("data/\n"), HasSubstr("data/seed\n")));
+  EXPECT_THAT(running, Not(HasSubstr("inside")));
+  EXPECT_THAT(running, Not(HasSubstr("proc/1/")));
+  ok("stop -t 0 box");
+  EXPECT_EQ(ok("export box | tar -t"), running) << "running or not";
+  ok("rm box");
+  ok("volume rm stuff");
+}
+
 TEST_F(DockerFlow, LogsFollowTailAndTimestamps) {
   ok("run -d --name box busybox sh -c 'for i in 1 2 3 4 5; do echo line $i; done; sleep 0.3; echo last >&2'");
   EXPECT_EQ(ok("logs -f box"), "line 1\nline 2\nline 3\nline 4\nline 5\nlast\n");
@@ -160,6 +173,15 @@ TEST_F(DockerFlow, LogsFollowTailAndTimestamps) {
   EXPECT_THAT(ok("logs -t --tail 1 box"), ::testing::MatchesRegex("20[0-9-]+T[0-9:.]+Z last\n"));
   EXPECT_EQ(ok("logs --since 1h box 2>/dev/null | wc -l"), "5\n");
   EXPECT_EQ(ok("logs --until 1h box"), "");
+}
+
+TEST_F(DockerFlow, LogsFollowToTheEndOfARun) {
+  ok("create --name later busybox echo hi");
+  EXPECT_EQ(ok("logs -f later"), "") << "what does not run is not followed";
+  ok("run -d --name again --restart always busybox sh -c 'echo run; sleep 1'");
+  EXPECT_THAT(ok("logs -f --tail 1 again"), HasSubstr("run\n")) << "not beyond the end, though it starts again";
+  ok("run -d --name box busybox sh -c 'echo run; sleep 1000'");
+  EXPECT_EQ(ok("logs -f box & sleep 1; docker restart -t 0 box >/dev/null; wait"), "run\n");
 }
 
 TEST_F(DockerFlow, NetworksOfUsersOwn) {

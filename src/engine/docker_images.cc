@@ -163,6 +163,10 @@ int64_t containers_on(Core& core, const std::string& id) {
   return std::count_if(core.entries().begin(), core.entries().end(), [&](const auto& item) { return item.second->record.image_id == id; });
 }
 
+Response no_such_image(const std::string& name, const Error& error) {
+  return error.code() == Code::kNotFound ? message_response(404, cat("No such image: ", name)) : error_response(error);
+}
+
 io::Task<Response> list_images(Call call) {
   auto filters = call.filters();
   if (!filters) co_return error_response(filters.error());
@@ -170,9 +174,23 @@ io::Task<Response> list_images(Call call) {
   if (!known) co_return error_response(known.error());
   auto dangling = filters->boolean("dangling", false);
   if (!dangling) co_return error_response(dangling.error());
+  auto until = filters->until(call.core->loop().now());
+  if (!until) co_return error_response(until.error());
+  WallTime before = until->value_or(WallTime::max()), since = WallTime::min();
+  for (const std::string& name : filters->values("before")) {
+    auto image = call.core->images().find(name);
+    if (!image) co_return no_such_image(name, image.error());
+    before = std::min(before, image->created);
+  }
+  for (const std::string& name : filters->values("since")) {
+    auto image = call.core->images().find(name);
+    if (!image) co_return no_such_image(name, image.error());
+    since = std::max(since, image->created);
+  }
   JsonText out;
   out.open_array();
   for (const image::ImageInfo& image : call.core->images().list()) {
+    if (image.created >= before || image.created <= since) continue;
     if (filters->has("dangling") && image.tags.empty() != *dangling) continue;
     if (!filters->labels(image.config.labels)) continue;
     bool named = filters->any("reference", [&](const std::string& wanted) {
@@ -184,10 +202,6 @@ io::Task<Response> list_images(Call call) {
   }
   out.close_array();
   co_return json(200, std::move(out));
-}
-
-Response no_such_image(const std::string& name, const Error& error) {
-  return error.code() == Code::kNotFound ? message_response(404, cat("No such image: ", name)) : error_response(error);
 }
 
 io::Task<Response> inspect_image(Call call) {
@@ -332,15 +346,18 @@ io::Task<Response> save_several(Call call) {
 io::Task<Response> prune_images(Call call) {
   auto filters = call.filters();
   if (!filters) co_return error_response(filters.error());
-  auto known = filters->check({"dangling", "label", "label!"});
+  auto known = filters->check({"dangling", "label", "label!", "until"});
   if (!known) co_return error_response(known.error());
+  auto until = filters->until(call.core->loop().now());
+  if (!until) co_return error_response(until.error());
   auto dangling = filters->boolean("dangling", true);
   if (!dangling) co_return error_response(dangling.error());
   int64_t freed = 0;
   JsonText out;
   out.open_object().key("ImagesDeleted").open_array();
   for (const image::ImageInfo& image : call.core->images().list()) {
-    bool doomed = containers_on(*call.core, image.id) == 0 && (!*dangling || image.tags.empty()) && filters->labels(image.config.labels);
+    bool doomed = containers_on(*call.core, image.id) == 0 && (!*dangling || image.tags.empty()) && filters->labels(image.config.labels) &&
+                  (!*until || image.created < **until);
     if (!doomed) continue;
     auto removed = co_await call.core->images().remove(image.id, true);
     if (!removed) continue;  // a container has come meanwhile

@@ -3,6 +3,7 @@
 
 #include "codec/json.h"
 #include "engine/docker.h"
+#include "engine/docker_create.h"
 
 namespace kobuk::engine::docker {
 namespace {
@@ -47,6 +48,32 @@ io::Task<Response> inspect_network(Call call) {
   co_return io::http::json_response(200, text + "\n");
 }
 
+constexpr std::string_view kMtu = "com.docker.network.driver.mtu";
+
+// What is not said to be heard is refused: a network that is not as asked for is worse than none.
+Result<void> take_options(const codec::Value& root, NetworkRecord& record) {
+  record.options = text_map(root["Options"]);
+  for (const auto& [name, value] : record.options) {
+    auto number = parse_int(value);
+    if (name == kMtu) {
+      constexpr int64_t kLeast = 68, kMost = 65535;  // RFC 791; what a bridge takes
+      if (!number || *number < kLeast || *number > kMost) return fail(Code::kInvalid, "network option ", kMtu, ": want a number from 68 to 65535, not ", go_quote(value));
+      record.mtu = *number;
+    } else if (name != kMasqueradeOption || (value != "true" && value != "false")) {
+      return fail(Code::kUnsupported, "network option ", name, "=", value, " is not supported: leave it out; ", kMtu, " and ", kMasqueradeOption, " (true or false) are there");
+    }
+  }
+  const codec::Value& ipam = root["IPAM"];
+  if (std::string_view driver = ipam["Driver"].as_string(); !driver.empty() && driver != "default")
+    return fail(Code::kUnsupported, "IPAM driver ", go_quote(driver), " is not supported: leave --ipam-driver out");
+  if (!ipam["Options"].empty()) return fail(Code::kUnsupported, "options of the IPAM driver are not supported: leave --ipam-opt out");
+  if (!ipam["Config"].at(0)["AuxiliaryAddresses"].empty()) return fail(Code::kUnsupported, "--aux-address is not supported: give a subnet without those addresses");
+  for (const char* field : {"ConfigOnly", "Ingress"})
+    if (root[field].as_bool()) return fail(Code::kUnsupported, field, " networks are swarm's, which is not supported: leave that option out");
+  if (!root["ConfigFrom"]["Network"].as_string().empty()) return fail(Code::kUnsupported, "--config-from is swarm's, which is not supported: leave it out");
+  return {};
+}
+
 io::Task<Response> create_network(Call call) {
   auto body = co_await read_json(call.request);
   if (!body) co_return error_response(body.error());
@@ -64,8 +91,8 @@ io::Task<Response> create_network(Call call) {
   if (!ipam.at(0)["IPRange"].as_string().empty()) co_return message_response(501, "--ip-range is not supported: give a smaller --subnet");
   record.internal = root["Internal"].as_bool();
   record.labels = text_map(root["Labels"]);
-  record.options = text_map(root["Options"]);
-  if (auto mtu = record.options.find("com.docker.network.driver.mtu"); mtu != record.options.end()) record.mtu = parse_int(mtu->second).value_or(0);
+  auto taken = take_options(root, record);
+  if (!taken) co_return error_response(taken.error());
   auto made = co_await call.core->create_network(std::move(record));
   if (!made) co_return error_response(made.error());
   JsonText out;
@@ -85,11 +112,9 @@ io::Task<Response> connect_network(Call call) {
   if (!record) co_return error_response(record.error());
   auto entry = call.core->find(body->root["Container"].as_string());
   if (!entry) co_return error_response(entry.error());
-  EndpointRecord endpoint{.network = record->name, .interface = {}};
-  const codec::Value& config = body->root["EndpointConfig"];
-  for (const codec::Value& alias : config["Aliases"].items()) endpoint.aliases.emplace_back(alias.as_string());
-  endpoint.wanted_address = config["IPAMConfig"]["IPv4Address"].as_string();
-  auto connected = co_await call.core->connect(*entry, std::move(endpoint));
+  auto endpoint = decode_endpoint(record->name, body->root["EndpointConfig"]);
+  if (!endpoint) co_return error_response(endpoint.error());
+  auto connected = co_await call.core->connect(*entry, *std::move(endpoint));
   co_return done(connected, 200);
 }
 

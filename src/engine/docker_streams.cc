@@ -169,25 +169,28 @@ io::Task<Response> attach(Call call) {
 
 // --- logs
 
-// Wakes a follower when the container has ended: nothing more is written then.
-io::Task<void> wake_at_end(EntryPtr entry, std::weak_ptr<FolderWatch> watch) {
-  while (entry->running() && !watch.expired()) {
+// Wakes a follower when the container has ended: nothing more is written in this run then.
+io::Task<void> wake_at_end(EntryPtr entry, uint64_t exits, std::weak_ptr<FolderWatch> watch) {
+  while (entry->running() && entry->exits == exits && !watch.expired()) {
     entry->changed.reset();
     co_await entry->changed.wait();
   }
   if (auto alive = watch.lock()) alive->changed.set();
 }
 
+// Followed to the end of the present run, and not at all when it does not run: dockerd's rules.
 class LogBody final : public io::http::BodySource {
  public:
   LogBody(Core& core, EntryPtr entry, LogOptions options, bool timestamps, std::shared_ptr<FolderWatch> watch, io::CancelToken cancel)
-      : core_(core), entry_(std::move(entry)), reader_(std::make_shared<LogReader>(entry_->record.log.path, options)), timestamps_(timestamps),
-        watch_(std::move(watch)), cancel_(cancel) {
-    if (watch_) wake_ = cancel_.on_cancel([w = watch_] { w->changed.set(); });
+      : core_(core), entry_(std::move(entry)), exits_(entry_->exits), reader_(std::make_shared<LogReader>(entry_->record.log.path, options)),
+        timestamps_(timestamps), watch_(std::move(watch)), cancel_(cancel) {
+    if (!watch_) return;
+    wake_ = cancel_.on_cancel([w = watch_] { w->changed.set(); });
+    core_.spawn(wake_at_end(entry_, exits_, watch_));
   }
   io::Task<Result<std::string>> next() override {
     while (true) {
-      bool ended = !watch_ || entry_->removed || !(entry_->running() || entry_->status.status == Status::kRestarting || entry_->status.status == Status::kCreated);
+      bool ended = !watch_ || entry_->removed || !entry_->running() || entry_->exits != exits_;
       if (watch_) watch_->changed.reset();
       KOBUK_CO_TRY(auto lines, co_await read_lines(core_.loop(), reader_));
       if (!lines.empty()) co_return log_bytes(lines, entry_->record.tty, timestamps_);
@@ -199,6 +202,7 @@ class LogBody final : public io::http::BodySource {
  private:
   Core& core_;
   EntryPtr entry_;
+  uint64_t exits_;  // as they were: another number is the end of the run
   std::shared_ptr<LogReader> reader_;
   bool timestamps_;
   std::shared_ptr<FolderWatch> watch_;  // null: not followed
@@ -235,11 +239,10 @@ io::Task<Response> logs(Call call) {
   options.since = *since, options.until = *until;
   Core& core = *call.core;
   std::shared_ptr<FolderWatch> watch;
-  if (call.flag("follow")) {
+  if (call.flag("follow") && (*entry)->running()) {
     auto opened = FolderWatch::open(core.loop(), (*entry)->record.log.path.substr(0, (*entry)->record.log.path.rfind('/')));
     if (!opened) co_return error_response(opened.error());
     watch = std::move(*opened);
-    core.spawn(wake_at_end(*entry, watch));
   }
   Response out;
   constexpr int kMultiplexedType = 42;

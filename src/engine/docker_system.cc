@@ -112,6 +112,17 @@ io::Task<Response> auth(Call call) {
 
 io::Task<Response> disk_usage(Call call) {
   Core& core = *call.core;
+  std::vector<EntryPtr> containers;
+  for (const auto& [id, entry] : core.entries())
+    if (entry->record.origin == Origin::kDocker) containers.push_back(entry);
+  std::vector<VolumeRecord> volumes;
+  std::vector<std::string> folders;
+  for (const auto& [name, volume] : core.volumes()) {
+    volumes.push_back(volume);
+    folders.push_back(core.volume_path(name));
+  }
+  auto container_sizes = co_await own_sizes(core, containers);
+  auto volume_sizes = co_await directory_sizes(core.loop(), folders);
   std::vector<image::ImageInfo> images = core.images().list();
   JsonText out;
   int64_t layers = 0;
@@ -119,10 +130,9 @@ io::Task<Response> disk_usage(Call call) {
   out.open_object().field("LayersSize", layers).key("Images").open_array();
   for (const image::ImageInfo& image : images) out.raw(image_summary_json(core, image));
   out.close_array().key("Containers").open_array();
-  for (const auto& [id, entry] : core.entries())
-    if (entry->record.origin == Origin::kDocker) out.raw(container_summary_json(core, *entry, true));
+  for (size_t i = 0; i < containers.size(); ++i) out.raw(container_summary_json(core, *containers[i], container_sizes[i]));
   out.close_array().key("Volumes").open_array();
-  for (const auto& [name, volume] : core.volumes()) out.raw(volume_json(core, volume));
+  for (size_t i = 0; i < volumes.size(); ++i) out.raw(volume_json(core, volumes[i], volume_sizes[i]));
   out.close_array().key("BuildCache").open_array().close_array().field("BuilderSize", 0).close_object();
   co_return json(200, std::move(out));
 }

@@ -65,10 +65,10 @@ io::Task<Response> prune(Call call) {
   out.open_object().key("VolumesDeleted").open_array();
   int64_t reclaimed = 0;
   for (const std::string& name : unused) {
-    int64_t size = directory_size(call.core->volume_path(name));
+    auto size = co_await directory_sizes(call.core->loop(), {call.core->volume_path(name)});
     auto removed = co_await call.core->remove_volume(name, true);
     if (!removed) continue;
-    reclaimed += size;
+    reclaimed += size.front();
     out.value(name);
   }
   out.close_array().field("SpaceReclaimed", reclaimed).close_object();
@@ -77,11 +77,11 @@ io::Task<Response> prune(Call call) {
 
 }  // namespace
 
-std::string volume_json(Core& core, const VolumeRecord& record) {
+std::string volume_json(Core& core, const VolumeRecord& record, std::optional<int64_t> size) {
   JsonText out;
   out.open_object().field("CreatedAt", format_rfc3339(record.created)).field("Driver", "local").field("Labels", record.labels);
   out.field("Mountpoint", core.volume_path(record.name)).field("Name", record.name).null_field("Options").field("Scope", "local");
-  out.key("UsageData").open_object().field("Size", directory_size(core.volume_path(record.name))).field("RefCount", core.volume_users(record.name).size()).close_object();
+  if (size) out.key("UsageData").open_object().field("Size", *size).field("RefCount", core.volume_users(record.name).size()).close_object();
   out.close_object();
   return std::move(out).take();
 }

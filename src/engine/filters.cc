@@ -1,6 +1,7 @@
 #include "engine/filters.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/strings.h"
 #include "codec/json.h"
@@ -14,6 +15,23 @@ bool label_fits(const std::map<std::string, std::string>& labels, const std::str
   size_t equals = wanted.find('=');
   auto found = labels.find(wanted.substr(0, equals));
   return found != labels.end() && (equals == std::string::npos || found->second == std::string_view(wanted).substr(equals + 1));
+}
+
+constexpr int64_t kMostSeconds = 9'000'000'000;  // a WallTime counts nanoseconds
+
+// "1h30m", as Go's durations: whole numbers of h, m and s are enough here.
+std::optional<Duration> parse_ago(std::string_view text) {
+  int64_t total = 0;
+  while (!text.empty()) {
+    size_t unit = text.find_first_of("hms");
+    auto number = unit == std::string_view::npos ? std::nullopt : parse_uint(text.substr(0, unit));
+    if (!number || *number > static_cast<uint64_t>(kMostSeconds)) return std::nullopt;
+    int64_t seconds = text[unit] == 'h' ? 3600 : text[unit] == 'm' ? 60 : 1;
+    total += static_cast<int64_t>(*number) * seconds;
+    if (total > kMostSeconds) return std::nullopt;
+    text.remove_prefix(unit + 1);
+  }
+  return std::chrono::seconds(total);
 }
 
 }  // namespace
@@ -70,6 +88,16 @@ Result<bool> Filters::boolean(std::string_view name, bool fallback) const {
   if (wanted.front() == "true" || wanted.front() == "1") return true;
   if (wanted.front() == "false" || wanted.front() == "0") return false;
   return fail(Code::kInvalid, "invalid filter '", name, "=", wanted.front(), "'");
+}
+
+Result<std::optional<WallTime>> Filters::until(WallTime now) const {
+  const auto& wanted = values("until");
+  if (wanted.empty()) return std::optional<WallTime>();
+  const std::string& text = wanted.front();
+  if (auto time = parse_rfc3339(text)) return *time;
+  if (auto seconds = parse_int(text); seconds && std::abs(*seconds) <= kMostSeconds) return WallTime{std::chrono::seconds(*seconds)};
+  if (auto ago = parse_ago(text); ago && wanted.size() == 1) return now - *ago;
+  return fail(Code::kInvalid, "invalid filter 'until=", text, "': want one time (RFC 3339), seconds since 1970, or how long ago (24h)");
 }
 
 }  // namespace kobuk::engine

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace kobuk::engine {
@@ -28,6 +30,8 @@ class Filters {
   bool labels(const std::map<std::string, std::string>& labels) const;
   // "true", "1", "false", "0"; kInvalid for others.
   Result<bool> boolean(std::string_view name, bool fallback) const;
+  // The filter "until": RFC 3339, seconds since 1970, or how long ago ("24h", "1h30m"). Nothing without one.
+  Result<std::optional<WallTime>> until(WallTime now) const;
 
  private:
   std::map<std::string, std::vector<std::string>, std::less<>> values_;

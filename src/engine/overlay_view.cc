@@ -2,9 +2,11 @@
 #include "engine/overlay_view.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "sys/file.h"
 #include "sys/kernel.h"
@@ -44,6 +46,21 @@ Result<sys::UniqueFd> open_layers(const std::vector<std::string>& layers) {
 
 Result<sys::UniqueFd> open_overlay(const std::vector<std::string>& layers, const std::string& upper, const std::string& work) {
   return mount_overlay(layers, {{"upperdir", upper}, {"workdir", work}}, 0);
+}
+
+Result<sys::UniqueFd> open_root_alone(const std::string& mount_namespace) {
+  KOBUK_TRY(sys::UniqueFd space, sys::open_file(mount_namespace, O_RDONLY));
+  Result<sys::UniqueFd> out = fail(Code::kInternal, "no thread ran");
+  auto clone = [&]() -> Result<sys::UniqueFd> {
+    sys::Kernel& kernel = sys::real_kernel();
+    KOBUK_CHECK(kernel.unshare(CLONE_FS));  // root and working directory, which a mount namespace brings along
+    KOBUK_CHECK(kernel.join_namespace(space.get(), CLONE_NEWNS));
+    KOBUK_TRY(sys::UniqueFd root, sys::open_file("/", O_PATH | O_DIRECTORY));
+    return kernel.clone_mount(root.get(), false);
+  };
+  std::thread visitor([&] { out = clone(); });
+  visitor.join();
+  return out;
 }
 
 }  // namespace kobuk::engine

@@ -14,5 +14,8 @@ namespace kobuk::engine {
 Result<sys::UniqueFd> open_layers(const std::vector<std::string>& layers);
 // With the container's own changes, which may be added to. Not while it runs: two mounts may not share an upper folder.
 Result<sys::UniqueFd> open_overlay(const std::vector<std::string>& layers, const std::string& upper, const std::string& work);
+// The root of a running container as its layers and changes have it: without /proc, volumes and whatever else is mounted
+// there. Of "/proc/<pid>/ns/mnt"; by a thread of its own, the caller's stays where it is.
+Result<sys::UniqueFd> open_root_alone(const std::string& mount_namespace);
 
 }  // namespace kobuk::engine

@@ -30,7 +30,7 @@ void visit(V& v, EndpointRecord& r) {
 template <class V>
 void visit(V& v, HealthRecord& r) {
   v("test", r.test), v("interval", r.interval_ns), v("timeout", r.timeout_ns), v("startPeriod", r.start_period_ns);
-  v("retries", r.retries);
+  v("startInterval", r.start_interval_ns), v("retries", r.retries);
 }
 template <class V>
 void visit(V& v, LogRecord& r) {

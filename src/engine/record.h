@@ -59,7 +59,7 @@ struct EndpointRecord {
 
 struct HealthRecord {
   std::vector<std::string> test;  // "CMD", "CMD-SHELL"; empty: none
-  int64_t interval_ns = 0, timeout_ns = 0, start_period_ns = 0;
+  int64_t interval_ns = 0, timeout_ns = 0, start_period_ns = 0, start_interval_ns = 0;
   int64_t retries = 0;
   bool operator==(const HealthRecord&) const = default;
 };
@@ -143,6 +143,9 @@ struct StatusRecord {
   std::vector<network::PortMapping> ports;    // with the host's ports, while it runs
   bool operator==(const StatusRecord&) const = default;
 };
+
+// "true" or "false": whether traffic that leaves a network gets the host's address.
+inline constexpr const char* kMasqueradeOption = "com.docker.network.bridge.enable_ip_masquerade";
 
 struct NetworkRecord {
   std::string id, name, driver;  // "bridge", "host", "null"

@@ -12,14 +12,6 @@
 namespace kobuk::engine {
 namespace {
 
-// The old or the new bytes, whatever happens to this process; a crash of the host may lose both.
-Result<void> replace_file(const std::string& path, std::string_view bytes) {
-  std::string fresh = cat(path, ".new");
-  KOBUK_CHECK(sys::write_file(fresh, bytes, 0600));
-  if (rename(fresh.c_str(), path.c_str()) != 0) return fail_errno(errno, cat("rename ", fresh));
-  return {};
-}
-
 // A folder without its record is what a crash left of a creation or removal. One with a damaged record is kept for
 // whoever can mend it: there may be data in it.
 Result<void> drop_or_keep(const std::string& directory, const Error& error) {
@@ -55,7 +47,7 @@ io::Task<Result<void>> Records::put(ContainerRecord record) {
 Result<void> Records::put_status(const std::string& id, const StatusRecord& status) {
   std::string path = cat(container_directory(id), "/state.json");
   if (before_write) KOBUK_CHECK(before_write(path));
-  return replace_file(path, encode(status));
+  return sys::replace_file(path, encode(status), 0600);
 }
 
 io::Task<Result<void>> Records::remove_container(std::string id) {
