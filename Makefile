@@ -28,7 +28,7 @@ asan: deps                    ## unit tests under AddressSanitizer and Undefined
 	@cmake --preset asan >/dev/null && ninja -C build/asan $(addsuffix _test,$(ROOMS)) && tests/run --build build/asan --units-only
 
 fuzz: deps                    ## every fuzzer for FUZZ_SECONDS (default 10), from its corpus
-	@cmake --preset asan >/dev/null && ninja -C build/asan $(addsuffix _fuzzers,$(ROOMS)) && tests/fuzz --build build/asan --seconds $${FUZZ_SECONDS:-10}
+	@cmake --preset asan >/dev/null && ninja -C build/asan $(or $(addsuffix _fuzzers,$(ROOMS)),fuzzers) && tests/fuzz --build build/asan --seconds $${FUZZ_SECONDS:-10}
 
 bench: build                  ## the bars of a cluster, measured here
 	@ninja -C $(BUILD) api_load
