@@ -53,6 +53,7 @@ class RealHost final : public Host {
   Result<void> write_state(const std::string& path, const std::string& bytes, Keep keep) override {
     return keep == Keep::kLasting ? sys::write_file_atomic(path, bytes, 0600) : sys::replace_file(path, bytes, 0600);
   }
+  Result<void> remove_state(const std::string& path) override { return sys::remove_tree(path); }
 
  private:
   // Whether it succeeded. Rules of iptables are made by iptables: made by others, it would not show its table any more.

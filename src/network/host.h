@@ -35,6 +35,7 @@ class Host {
   virtual Result<std::string> read_state(const std::string& path) = 0;  // kNotFound when there is none
   enum class Keep : uint8_t { kThisRun, kLasting };  // kLasting: on the disk when it is done
   virtual Result<void> write_state(const std::string& path, const std::string& bytes, Keep keep) = 0;
+  virtual Result<void> remove_state(const std::string& path) = 0;  // one that is not there is fine
 };
 
 // Of the calling thread's network namespace.

@@ -494,9 +494,8 @@ Result<void> BridgedNetworks::clean_up() {
   KOBUK_CHECK(stop_forwarding(*host_, state_.forwarding));
   table_.reset();
   held_.clear();
-  State nothing;
-  KOBUK_CHECK(files_.write(nothing));
-  state_ = std::move(nothing);
+  KOBUK_CHECK(files_.remove());
+  state_ = {};
   return {};
 }
 

@@ -55,4 +55,11 @@ Result<void> StateFiles::write(const State& state) {
   return written;
 }
 
+Result<void> StateFiles::remove() {
+  KOBUK_CHECK(host_->remove_state(run_path_));
+  KOBUK_CHECK(host_->remove_state(bridges_path_));
+  bridges_ = encode_state({});
+  return {};
+}
+
 }  // namespace kobuk::network

@@ -16,6 +16,7 @@ class StateFiles {
   // kDataLoss, with the file's name. Nothing there is an empty state.
   Result<State> read();
   Result<void> write(const State& state);  // both or, after an error, what was there
+  Result<void> remove();                   // also where a full disk would take no file
 
  private:
   Result<State> read_one(const std::string& path, bool* there);

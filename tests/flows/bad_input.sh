@@ -72,3 +72,8 @@ expect 1 "No space left on device" "$KOBUK" docker --profile "$full" import "$wo
 rm "$work/small/filler"
 config after >/dev/null || fail "a write after there is room again"
 expect 0 "before" "$KOBUK" kubectl --profile "$full" get configmaps
+# A cluster can be deleted because the disk is full, all of it.
+dd if=/dev/zero of="$work/small/filler" bs=64k 2>/dev/null || true
+dd if=/dev/zero of="$work/small/rest" bs=1 count=4096 2>/dev/null || true
+expect 0 "is deleted" "$KOBUK" delete -p "$full"
+! nft list tables | grep -q "$full" || fail "tables of a deleted cluster"

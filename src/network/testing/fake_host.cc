@@ -186,6 +186,11 @@ class FakeHost final : public Host {
     if (found == machine_.files.end()) return fail(Code::kNotFound, path);
     return found->second;
   }
+  Result<void> remove_state(const std::string& path) override {
+    KOBUK_CHECK(machine_.step("remove the state"));
+    machine_.files.erase(path);
+    return {};
+  }
   Result<void> write_state(const std::string& path, const std::string& bytes, Keep keep) override {
     KOBUK_CHECK(machine_.step(keep == Keep::kLasting ? "write the bridges" : "write the state"));
     machine_.files[path] = bytes;
