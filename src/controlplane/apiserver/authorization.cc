@@ -11,7 +11,9 @@ namespace {
 
 struct Rule {
   std::string_view user;  // a trailing '*' stands for any end
-  std::string_view verbs, resources;  // separated by blanks, "*" is all; "pods/status" names a subresource
+  // Separated by blanks. "pods/status" names a subresource. "*" is all; of resources, unless the verbs are all too, whole
+  // objects only: who may read every pod may not read their logs.
+  std::string_view verbs, resources;
 };
 
 // What Kubernetes' bootstrap roles of these components amount to, for the kinds that are served.
@@ -55,7 +57,9 @@ class SystemAuthorizer final : public Authorizer {
     if (!info.is_resource || info.verb == "impersonate") return false;  // "*" means what is done to objects
     std::string resource = info.subresource.empty() ? info.resource : cat(info.resource, "/", info.subresource);
     return std::ranges::any_of(kRules, [&](const Rule& rule) {
-      return is_user(rule.user, user.name) && has_word(rule.verbs, info.verb) && has_word(rule.resources, resource);
+      bool whole = rule.resources == "*" && rule.verbs != "*";
+      bool covered = whole ? info.subresource.empty() : has_word(rule.resources, resource);
+      return is_user(rule.user, user.name) && has_word(rule.verbs, info.verb) && covered;
     });
   }
 };

@@ -135,11 +135,7 @@ io::Task<Answer<std::string>> read_body(Core& core, Call& call) {
   }
   // A client that sends its body drop by drop does not hold the request for ever.
   Reading reading(core.loop);
-  struct Timer {
-    io::Loop& loop;
-    io::Loop::TimerId id;
-    ~Timer() { loop.cancel_timer(id); }
-  } timer{core.loop, core.loop.start_timer(kBodyTimeout, [&reading] { reading.ended.set(); })};
+  io::ScopedTimer timer{core.loop, core.loop.start_timer(kBodyTimeout, [&reading] { reading.ended.set(); })};
   io::TaskGroup task(core.loop);
   task.spawn(read_into(call.request.body, reading));
   co_await reading.ended.wait();

@@ -24,12 +24,51 @@ std::string_view restricted_label(const Value& now, const Value& before) {
   return {};
 }
 
+// Whether a member of `value`, however deep, names the object; with an empty name: any.
+using Names = bool (*)(std::string_view key, const Value& value, std::string_view name);
+bool refers(const Value& value, Names names, std::string_view name) {
+  for (const Value& item : value.items())
+    if (refers(item, names, name)) return true;
+  for (const auto& member : value.members())
+    if (names(member.key, member.value, name) || refers(member.value, names, name)) return true;
+  return false;
+}
+
+bool is_named(const Value& value, std::string_view name) { return name.empty() ? !value.as_string().empty() : value.as_string() == name; }
+
+bool names_secret(std::string_view key, const Value& value, std::string_view name) {
+  if (key == "secretName") return is_named(value, name);
+  if (key == "secret" || key == "secretKeyRef" || key.ends_with("ecretRef")) return is_named(value["name"], name);
+  if (key != "imagePullSecrets") return false;
+  for (const Value& one : value.items())
+    if (is_named(one["name"], name)) return true;
+  return false;
+}
+
+bool names_config_map(std::string_view key, const Value& value, std::string_view name) {
+  return (key == "configMap" || key == "configMapRef" || key == "configMapKeyRef") && is_named(value["name"], name);
+}
+
+bool names_claim(std::string_view key, const Value& value, std::string_view name) {
+  return key == "persistentVolumeClaim" && is_named(value["claimName"], name);
+}
+
+// A node that could make a pod which names a Secret could read every one (check_node_read).
+std::string_view referenced(const Value& spec) {
+  if (!spec["serviceAccountName"].as_string().empty()) return "a service account";
+  if (refers(spec, names_secret, "")) return "secrets";
+  if (refers(spec, names_config_map, "")) return "configmaps";
+  return refers(spec, names_claim, "") ? "persistentvolumeclaims" : "";
+}
+
 std::string pod_breach(std::string_view node, const RequestInfo& info, const Value& object, const Value& old) {
   auto is_own = [&](const Value& pod) { return pod["spec"]["nodeName"].as_string() == node; };
   if (old.is_null()) {
     if (object["metadata"]["annotations"][kMirror].is_null())
       return cat("pod does not have ", go_quote(kMirror), " annotation, node ", go_quote(node), " can only create mirror pods");
-    return is_own(object) ? "" : cat("node ", go_quote(node), " can only create pods with spec.nodeName set to itself");
+    if (!is_own(object)) return cat("node ", go_quote(node), " can only create pods with spec.nodeName set to itself");
+    std::string_view what = referenced(object["spec"]);
+    return what.empty() ? "" : cat("node ", go_quote(node), " can not create pods that reference ", what);
   }
   if (object.is_null()) return is_own(old) ? "" : cat("node ", go_quote(node), " can only delete pods with spec.nodeName set to itself");
   if (info.subresource != "status")
@@ -59,28 +98,6 @@ std::string lease_breach(std::string_view node, const Value& object, const Value
 }
 
 std::string_view node_of(const User& user) { return std::string_view(user.name).substr(kNodeUser.size()); }
-
-bool names_secret(std::string_view key, const Value& value, std::string_view name) {
-  if (key == "secretName") return value.as_string() == name;
-  if (key == "secret" || key == "secretKeyRef" || key.ends_with("ecretRef")) return value["name"].as_string() == name;
-  if (key != "imagePullSecrets") return false;
-  for (const Value& one : value.items())
-    if (one["name"].as_string() == name) return true;
-  return false;
-}
-
-bool names_config_map(std::string_view key, const Value& value, std::string_view name) {
-  return (key == "configMap" || key == "configMapRef" || key == "configMapKeyRef") && value["name"].as_string() == name;
-}
-
-// Whether a member of `value`, however deep, names the object.
-bool refers(const Value& value, bool (*names)(std::string_view, const Value&, std::string_view), std::string_view name) {
-  for (const Value& item : value.items())
-    if (refers(item, names, name)) return true;
-  for (const auto& member : value.members())
-    if (names(member.key, member.value, name) || refers(member.value, names, name)) return true;
-  return false;
-}
 
 Status unrelated(const Call& call, std::string_view why) {
   Status out = authorization_refusal(call.user, call.info);

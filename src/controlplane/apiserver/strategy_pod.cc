@@ -29,9 +29,11 @@ void add_toleration(Value& spec, std::string_view key, Arena& arena) {
   list.push(arena, toleration);
 }
 
-void admit(Value& spec, Arena& arena) {
-  set_if_absent(spec, "serviceAccountName", Value::string_view("default"), arena);
-  set_if_absent(spec, "serviceAccount", spec["serviceAccountName"], arena);
+void admit(Value& spec, bool mirror, Arena& arena) {
+  if (!mirror) {  // a node's own pod, only shown here: it acts as nobody in the cluster
+    set_if_absent(spec, "serviceAccountName", Value::string_view("default"), arena);
+    set_if_absent(spec, "serviceAccount", spec["serviceAccountName"], arena);
+  }
   int64_t priority = 0;
   if (spec["priorityClassName"].as_string() == "system-cluster-critical") priority = 2'000'000'000;
   if (spec["priorityClassName"].as_string() == "system-node-critical") priority = 2'000'001'000;
@@ -68,7 +70,7 @@ class PodStrategy final : public Strategy {
   bool returns_deleted() const override { return true; }
   void prepare_create(Value& object, Arena& arena) const override {
     Value& spec = object.get_or_add(arena, "spec");
-    admit(spec, arena);
+    admit(spec, !object["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_null(), arena);
     Value status = Value::object();
     status.set(arena, "phase", Value::string_view("Pending"));
     status.set(arena, "qosClass", Value::string_view(quality_of_service(spec)));

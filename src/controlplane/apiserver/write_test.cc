@@ -289,6 +289,17 @@ TEST_F(Write, ANodeWritesOnlyWhatIsItsOwn) {
   EXPECT_EQ(patch(cat(kPods, "/own"), kMerge, R"({"metadata":{"labels":{"a":"b"}}})").status, 403);
   EXPECT_EQ(post(std::string(kPods), pod("made")).message(),
             "pods \"made\" is forbidden: pod does not have \"kubernetes.io/config.mirror\" annotation, node \"n1\" can only create mirror pods");
+  auto mirror = [&](std::string_view name, std::string_view more) {
+    return post(std::string(kPods), cat(R"({"metadata":{"name":")", name, R"(","annotations":{"kubernetes.io/config.mirror":"x"}},"spec":{"nodeName":"n1","containers":[{"name":"c","image":"i")",
+                                        more, "}}"));
+  };
+  for (auto [what, more] : {std::pair{"secrets", R"(}],"volumes":[{"name":"v","secret":{"secretName":"s"}}])"},
+                            {"secrets", R"(,"env":[{"name":"E","valueFrom":{"secretKeyRef":{"name":"s","key":"k"}}}]}])"},
+                            {"configmaps", R"(,"envFrom":[{"configMapRef":{"name":"m"}}]}])"},
+                            {"a service account", R"(}],"serviceAccountName":"a")"}})
+    EXPECT_EQ(mirror("forged", more).message(), cat("pods \"forged\" is forbidden: node \"n1\" can not create pods that reference ", what));
+  EXPECT_EQ(mirror("static", "}]").status, 201);
+  EXPECT_EQ(get(cat(kPods, "/other/log")).status, 403) << "whole objects are read, not what a container printed";
   EXPECT_EQ(remove(cat(kPods, "/other")).status, 403);
   EXPECT_EQ(remove(cat(kPods, "/own"), R"({"gracePeriodSeconds":0})").status, 200);
   auto lease = [&](std::string_view space, std::string_view name) {
