@@ -37,6 +37,19 @@ class ContainerTest : public ::testing::Test {
   std::string script(const std::string& text) {
     return script(text, [](ContainerSpec&) {});
   }
+  // A container "a" with CAP_SYS_PTRACE that prints what it sees of others in its pid namespace, until there is /tmp/stop:
+  // their capabilities where these are not its own, and what `look_at_root` prints of the process in $p.
+  ContainerSpec watcher(std::string_view look_at_root) {
+    std::string script = cat("own=$(grep CapPrm /proc/self/status); own=${own##*\t}; echo ready; while [ ! -e /tmp/stop ]; do "
+                             "for p in /proc/[0-9]*; do "
+                             "while read key value; do [ \"$key\" = CapPrm: ] && [ \"$value\" != $own ] && echo rights $value; done < $p/status; ",
+                             look_at_root, "; done; done 2>/dev/null; echo end");
+    ContainerSpec spec = scratch_->spec("a", {"sh", "-c", script});
+    uint64_t mask = default_capabilities() | *sys::capability_mask({"SYS_PTRACE"});
+    spec.process.capabilities = capability_sets(mask & scratch_->runtime().facts().own_capabilities);
+    spec.process.env.emplace_back("PATH=/bin");
+    return spec;
+  }
   std::unique_ptr<Scratch> scratch_;
 };
 
@@ -204,16 +217,7 @@ TEST_F(ContainerTest, FindsNoProgramThroughADescriptor) {
 // A process that joins the container is one of its own from the moment on that it can be seen there: somebody with
 // CAP_SYS_PTRACE could seize it, whatever it has still to give up. The watcher has no time to miss much.
 TEST_F(ContainerTest, SeesNoMoreInANewProcessThanItHasItself) {
-  constexpr const char* kWatch =
-      "own=$(grep CapPrm /proc/self/status); own=${own##*\t}; echo ready; while [ ! -e /tmp/stop ]; do "
-      "for p in /proc/[0-9]*; do "
-      "while read key value; do [ \"$key\" = CapPrm: ] && [ \"$value\" != $own ] && echo rights $value; done < $p/status; "
-      "[ $p/root/tmp -ef /tmp ] || { [ -e $p/status ] && [ -e $p/root ] && echo root; }; "
-      "done; done 2>/dev/null; echo end";
-  ContainerSpec spec = scratch_->spec("a", {"sh", "-c", kWatch});
-  uint64_t mask = default_capabilities() | *sys::capability_mask({"SYS_PTRACE"});
-  spec.process.capabilities = capability_sets(mask & scratch_->runtime().facts().own_capabilities);
-  spec.process.env.emplace_back("PATH=/bin");
+  ContainerSpec spec = watcher("[ $p/root/tmp -ef /tmp ] || { [ -e $p/status ] && [ -e $p/root ] && echo root; }");
   auto container = scratch_->create(spec);
   ASSERT_NE(container, nullptr);
   ASSERT_TRUE(scratch_->run(container->start()));
@@ -236,15 +240,7 @@ TEST_F(ContainerTest, SeesNoMoreInANewProcessThanItHasItself) {
 
 // The same of containers that come into its pid namespace: of the host they hold nothing, from the moment they are there.
 TEST_F(ContainerTest, SeesNoMoreInAContainerThatJoinsItThanThatIsToHave) {
-  const std::string kWatch = cat(
-      "own=$(grep CapPrm /proc/self/status); own=${own##*\t}; echo ready; while [ ! -e /tmp/stop ]; do "
-      "for p in /proc/[0-9]*; do "
-      "while read key value; do [ \"$key\" = CapPrm: ] && [ \"$value\" != $own ] && echo rights $value; done < $p/status; "
-      "[ -e $p/root", scratch_->rootfs(), " ] && echo root; done; done 2>/dev/null; echo end");
-  ContainerSpec spec = scratch_->spec("a", {"sh", "-c", kWatch});
-  uint64_t mask = default_capabilities() | *sys::capability_mask({"SYS_PTRACE"});
-  spec.process.capabilities = capability_sets(mask & scratch_->runtime().facts().own_capabilities);
-  spec.process.env.emplace_back("PATH=/bin");
+  ContainerSpec spec = watcher(cat("[ -e $p/root", scratch_->rootfs(), " ] && echo root"));
   auto container = scratch_->create(spec);
   ASSERT_NE(container, nullptr);
   ASSERT_TRUE(scratch_->run(container->start()));

@@ -234,7 +234,8 @@ Result<void> confine(sys::Kernel& kernel, const ProcessPlan& process, bool filte
 // Whether a process that carries this filter can still be born, take its terminal, wait, and become the program.
 bool born_under(std::string_view filter) {
   const sys::SystemCall calls[] = {
-      {SYS_capset},  {SYS_prctl, {PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL}}, {SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}},
+      {SYS_capset},  {SYS_prctl, {PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL}}, {SYS_prctl, {PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE}},
+      {SYS_prctl, {PR_SET_PDEATHSIG, SIGKILL}},
       {SYS_setsid},  {SYS_clone, {sys::kSiblingFlags}},                       {SYS_ioctl, {0, TIOCSCTTY}},
       {SYS_sendmsg}, {SYS_recvmsg},  {SYS_recvfrom}, {SYS_close}, {SYS_exit_group}, {SYS_execve},
       {SYS_brk},     {SYS_mmap},     {SYS_munmap}};

@@ -37,6 +37,12 @@ Result<std::pair<UniqueFd, UniqueFd>> packet_socket_pair() {
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
+Result<void> learn_senders(int socket) {
+  int on = 1;
+  if (setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) return fail_errno(errno, "ask for the senders of messages");
+  return {};
+}
+
 Result<UniqueFd> listen_packet(const std::string& directory, const std::string& name) {
   KOBUK_TRY(UniqueFd folder, open_file(directory, O_PATH | O_DIRECTORY));
   KOBUK_TRY(sockaddr_un address, address_of(folder.get(), name));
@@ -95,7 +101,7 @@ Result<Packet> receive_packet(int socket, size_t max) {
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxPacketFds * sizeof(int))];
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxPacketFds * sizeof(int)) + CMSG_SPACE(sizeof(ucred))];
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t got;
@@ -105,6 +111,11 @@ Result<Packet> receive_packet(int socket, size_t max) {
   if (got < 0) return fail_errno(errno, "receive a message");
   packet.bytes.resize(static_cast<size_t>(got));
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
+      ucred sender;
+      std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
+      packet.sender = sender.pid;
+    }
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {

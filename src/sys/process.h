@@ -69,7 +69,10 @@ inline constexpr size_t kMaxPacketFds = 4;
 struct Packet {
   std::string bytes;  // empty: the other side closed
   std::vector<UniqueFd> fds;
+  pid_t sender = 0;  // after learn_senders(): who sent it, in our pid namespace, on the kernel's word
 };
+// From now on receive_packet() on this socket tells the sender of what is sent.
+Result<void> learn_senders(int socket);
 // kUnavailable (EAGAIN) when it would block. Never raises SIGPIPE.
 Result<void> send_packet(int socket, std::string_view bytes, const std::vector<int>& fds = {});
 Result<Packet> receive_packet(int socket, size_t max);

@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -274,6 +275,7 @@ class RealKernel final : public Kernel {
     return check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &value), "load the seccomp filter");
   }
   Result<Cloned> clone_sibling() override {
+    static_assert(kSiblingFlags == (CLONE_PARENT | CLONE_PIDFD | SIGCHLD));
     int pidfd = -1;
     // Not clone3: seccomp filters can not look into its arguments, and many answer ENOSYS.
     long pid = syscall(SYS_clone, kSiblingFlags, nullptr, &pidfd, nullptr, nullptr);

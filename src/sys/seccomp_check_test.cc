@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "sys/process.h"
 #include "sys/seccomp.h"
 
 namespace kobuk::sys {
@@ -24,7 +25,7 @@ TEST(SeccompCheck, AnswersAsTheProfileSays) {
   EXPECT_TRUE(seccomp_allows(*filter, {SYS_write}));
   EXPECT_FALSE(seccomp_allows(*filter, {SYS_close}));
   EXPECT_FALSE(seccomp_allows(*filter, {SYS_openat}));
-  EXPECT_TRUE(seccomp_allows(*filter, {SYS_clone, {CLONE_PARENT | SIGCHLD}}));
+  EXPECT_TRUE(seccomp_allows(*filter, {SYS_clone, {kSiblingFlags}}));
   EXPECT_FALSE(seccomp_allows(*filter, {SYS_clone, {CLONE_NEWUSER | SIGCHLD}}));
   EXPECT_FALSE(seccomp_allows(*filter, {SYS_ioctl, {0, ~uint32_t{0}}}));
   EXPECT_TRUE(seccomp_allows(*filter, {SYS_ioctl, {0, uint64_t{1} << 33}}));

@@ -61,6 +61,7 @@ Result<Prepared> prepare(const sys::CgroupPlan& cgroup) {
   Prepared p;
   KOBUK_TRY(auto pair, sys::packet_socket_pair());
   p.ours = std::move(pair.first);
+  KOBUK_CHECK(sys::learn_senders(p.ours.get()));
   p.theirs = std::move(pair.second);
   if (!cgroup.born_in.empty()) {
     KOBUK_TRY(p.cgroup, sys::open_cgroup(cgroup.born_in));
@@ -131,8 +132,11 @@ Result<Born> bear_init(const Plan& plan, const std::string& directory, Streams s
   for (const JoinNamespace& join : plan.joins) {
     if (join.kind != CLONE_NEWPID) continue;
     KOBUK_TRY(sys::UniqueFd target, sys::open_file(join.path, O_RDONLY));
-    KOBUK_TRY(bool outside, works_from_outside(target.get()));
-    if (outside && !plan.pause) {
+    bool outside = false;
+    if (!plan.pause) {
+      KOBUK_TRY(outside, works_from_outside(target.get()));
+    }
+    if (outside) {
       join_last = std::move(target);
     } else {
       KOBUK_CHECK(pids.enter(target.get()));
@@ -179,8 +183,9 @@ Result<Word> take_born(Born& born, sys::Packet packet) {
 Result<Word> hear(Born& born) {
   KOBUK_TRY(sys::Packet packet, sys::receive_packet(born.gate.get(), kMaxMessage));
   if (packet.bytes.empty()) return Word::kEnd;
-  // From then on the container may speak here: nothing but an error is taken from it.
-  bool handed_over = born.parent != 0;
+  // A process in the container's pid namespace may be seized there and made to speak: but for an error, only the one that
+  // we bore is heard, and only until it has handed over to the one that it bore in there.
+  bool handed_over = born.parent != 0 || packet.sender != born.pid;
   if (packet.bytes.starts_with('B') && !handed_over) return take_born(born, std::move(packet));
   if (packet.bytes == "R" && !handed_over) {
     if (!packet.fds.empty()) born.terminal = std::move(packet.fds[0]);

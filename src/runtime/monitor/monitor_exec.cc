@@ -52,6 +52,7 @@ Result<void> Monitor::exec(Client& client, const Request& request, std::vector<s
 // The process that is to run the program has been born: it is the one to watch now, and the one that bore it ends.
 Result<void> Monitor::exec_is_ready(Exec& exec) {
   if (exec.started) return fail(Code::kInternal, "the process was ready twice");
+  if (exec.born.parent == 0) return fail(Code::kInternal, "the process was ready before there was another to run the program");
   exec.started = true;
   Exec* e = &exec;
   KOBUK_CHECK(poller_.watch(exec.born.pidfd.get(), EPOLLIN, [this, e](uint32_t) { exec_ended(*e); }));

@@ -22,6 +22,7 @@ Result<void> Poller::open() {
 }
 
 Result<void> Poller::watch(int fd, uint32_t events, Handler handler) {
+  if (fd < 0) return fail(Code::kInternal, "no descriptor to watch");
   auto at = static_cast<size_t>(fd);
   if (handlers_.size() <= at) handlers_.resize(at + 1);
   epoll_event event{.events = events, .data = {.fd = fd}};
