@@ -31,13 +31,10 @@ io::Task<Result<void>> Core::remove_locked(EntryPtr entry, RemoveOptions options
                    "\": container is ", state, ": stop the container before removing or force remove");
   }
   if (entry->restart_timer != 0) loop_.cancel_timer(std::exchange(entry->restart_timer, 0));
-  Status before = entry->status.status;
+  // Where the disk is full the mark is not kept, and the removal goes on, for it makes room. A crash within it then leaves
+  // a container that has ended, which can be removed again.
   entry->status.status = Status::kRemoving;
-  auto marked = records_.put_status(entry->record.id, entry->status);
-  if (!marked) {
-    entry->status.status = before;
-    co_return fail(std::move(marked).error().context("remove container"));
-  }
+  save_status(*entry);
   co_await take_down(entry);
   std::vector<std::string> anonymous;
   for (const MountRecord& mount : entry->record.mounts)

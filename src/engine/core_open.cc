@@ -37,8 +37,9 @@ Result<void> Core::load_engine_id() {
 Result<void> Core::open_rooms() {
   KOBUK_CHECK(sys::make_directories(options_.directory, 0711));
   KOBUK_CHECK(sys::make_directories(options_.run_directory, 0711));
-  KOBUK_CHECK(sys::remove_tree(uploads_directory()));
   KOBUK_CHECK(sys::make_directories(uploads_directory(), 0700));
+  KOBUK_TRY(auto unfinished, sys::list_directory(uploads_directory()));
+  for (const std::string& name : unfinished) KOBUK_CHECK(sys::remove_tree(cat(uploads_directory(), '/', name)));
   KOBUK_CHECK(records_.open());
   KOBUK_CHECK(load_engine_id());
   runtime::Runtime::Options runtime{.directory = cat(options_.run_directory, "/containers"),

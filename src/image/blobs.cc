@@ -38,8 +38,9 @@ Result<std::shared_ptr<Blobs>> Blobs::open(std::string directory) {
   }
   const std::string ingest = cat(blobs->directory_, "/ingest");
   KOBUK_CHECK(sys::make_directories(cat(blobs->directory_, "/trash"), 0700));
-  KOBUK_CHECK(blobs->discard_path(ingest));  // what an ended process was writing
   KOBUK_CHECK(sys::make_directories(ingest, 0700));
+  KOBUK_TRY(auto unfinished, sys::list_directory(ingest));  // what an ended process was writing
+  for (const std::string& name : unfinished) KOBUK_CHECK(blobs->discard_path(cat(ingest, '/', name)));
   for (auto algorithm : {codec::HashAlgorithm::kSha256, codec::HashAlgorithm::kSha512}) {
     KOBUK_CHECK(sys::make_directories(folder_of(blobs->directory_, algorithm), 0700));
   }

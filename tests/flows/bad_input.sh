@@ -59,17 +59,23 @@ expect 125 'is already in use by container' docker run -d --name one web:1 true
 expect 127 "not found" docker run --rm web:1 no-such-program
 
 # A full disk: writes fail and say why, what was acknowledged stays, and with room again all goes on.
-mkdir "$work/small" && mount -t tmpfs -o size=64m tmpfs "$work/small"
+mkdir "$work/small" && mount -t tmpfs -o size=600m tmpfs "$work/small"
 full=$profile-full
 "$KOBUK" start -p "$full" --root "$work/small/cluster" >/dev/null || fail "start on a small disk"
 config() { printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {n: "%s"}\n' "$1" "$1" | "$KOBUK" kubectl --profile "$full" apply -f -; }
 config before >/dev/null || fail "a write before the disk is full"
+docker_there() { "$KOBUK" docker --profile "$full" "$@"; }
+docker_there import "$work/rootfs.tar" there:1 >/dev/null || fail "import on a small disk"
+docker_there run -d --name old there:1 sleep 1000 >/dev/null || fail "run on a small disk"
 dd if=/dev/zero of="$work/small/filler" bs=64k 2>/dev/null || true
 refused() { ! config "after-$RANDOM$RANDOM" >"$work/refused" 2>&1; }
 within 20 refused
 grep -qi "no space left" "$work/refused" || fail "a full disk is not named: $(cat "$work/refused")"
 expect 1 "No space left on device" "$KOBUK" docker --profile "$full" import "$work/rootfs.tar" web:1
-rm "$work/small/filler"
+dd if=/dev/zero of="$work/small/rest" bs=1 count=4096 2>/dev/null || true
+expect 0 "old" docker_there rm -f old
+expect 1 "No such container" docker_there rm -f old
+rm "$work/small/filler" "$work/small/rest"
 config after >/dev/null || fail "a write after there is room again"
 expect 0 "before" "$KOBUK" kubectl --profile "$full" get configmaps
 # A cluster can be deleted because the disk is full, all of it.
