@@ -1,6 +1,4 @@
 // The engine with its doors: the Docker Engine API and the CRI, each on a Unix socket.
-#include <sys/stat.h>
-
 #include "app/engine_options.h"
 #include "app/role.h"
 #include "app/version.h"
@@ -32,8 +30,6 @@ class EngineRole final : public RunningRole {
     KOBUK_CO_CHECK(docker_->listen(cat("unix:", shared_.profile.docker_socket()), nullptr));
     cri_.emplace(shared_.loop, engine_->cri_api(), engine::cri_server_limits());
     KOBUK_CO_CHECK(cri_->listen(cat("unix:", shared_.profile.cri_socket()), nullptr));
-    // Whoever may use it is root on this host, so root's group is too many.
-    if (chmod(shared_.profile.cri_socket().c_str(), 0600) != 0) co_return fail_errno(errno, cat("chmod ", shared_.profile.cri_socket()));
     shared_.cri = &engine_->cri();
     co_return Result<void>();
   }

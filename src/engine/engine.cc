@@ -31,6 +31,6 @@ io::Task<Result<std::unique_ptr<Engine>>> Engine::open(io::Loop& loop, EngineOpt
   co_return std::make_unique<EngineImpl>(std::move(core));
 }
 
-io::http::ServerLimits cri_server_limits() { return {.body_timeout = Duration{0}, .h2c = true}; }
+io::http::ServerLimits cri_server_limits() { return {.body_timeout = Duration{0}, .socket_mode = 0600, .h2c = true}; }
 
 }  // namespace kobuk::engine

@@ -28,11 +28,7 @@ io::Task<Result<T>> until_stalled(io::Loop& loop, io::Task<Result<T>> task, Dura
   group.spawn(detail::keep_result(std::move(task), result, &wake));
   uint64_t seen = moved ? *moved : 0;
   while (!*result) {
-    struct Timer {
-      io::Loop& loop;
-      io::Loop::TimerId id;
-      ~Timer() { loop.cancel_timer(id); }
-    } timer{loop, loop.start_timer(patience, [&wake] { wake.set(); })};
+    io::ScopedTimer timer{loop, loop.start_timer(patience, [&wake] { wake.set(); })};
     co_await wake.wait();
     if (*result) break;
     wake.reset();

@@ -58,11 +58,7 @@ Task<bool> sleep_or_cancel(Loop& loop, Duration duration, CancelToken token) {
     slept = true;
     over.set();
   });
-  struct Withdraw {
-    Loop& loop;
-    Loop::TimerId timer;
-    ~Withdraw() { loop.cancel_timer(timer); }
-  } withdraw{loop, timer};
+  ScopedTimer withdraw{loop, timer};
   co_await over.wait();
   co_return slept;
 }

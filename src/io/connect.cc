@@ -38,11 +38,7 @@ Task<Result<int>> connect_one(Loop& loop, SocketAddress address, Duration timeou
     co_return fail_errno(error, what);
   }
   detail::PollFd poll(loop, fd);
-  struct Timer {
-    Loop& loop;
-    Loop::TimerId id;
-    ~Timer() { loop.cancel_timer(id); }
-  } timer{loop, loop.start_timer(timeout, [&poll] { poll.close(); })};
+  ScopedTimer timer{loop, loop.start_timer(timeout, [&poll] { poll.close(); })};
   co_await poll.wait(Loop::kWrite);
   if (poll.closed()) co_return fail(Error(Code::kTimeout, cat(what, ": no answer in time"), ETIMEDOUT));
   int error = 0;

@@ -145,6 +145,7 @@ struct ServerLimits {
   Duration body_timeout = std::chrono::minutes(1);   // a request body that a handler waits for and that does not move
   Duration write_timeout = std::chrono::minutes(1);  // a response that the client does not take, unless it is followed()
   size_t max_streams = 250;                          // requests at once on an HTTP/2 connection
+  uint32_t socket_mode = 0660;  // of a Unix socket
   bool h2c = false;  // plain sockets take HTTP/2 with prior knowledge too (gRPC over a Unix socket)
 };
 
@@ -153,7 +154,7 @@ class Server {
   // The handler outlives the server. Bodies arrive as sources; the handler bounds them (read_all(max)).
   Server(Loop& loop, Handler& handler, ServerLimits limits = {});
   ~Server();
-  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (mode 0660). tls null: plain text. HTTP/2 when TLS agrees on "h2".
+  // "127.0.0.1:6443", "[::]:0", "unix:/run/x.sock" (ServerLimits::socket_mode). tls null: plain text. HTTP/2 when TLS agrees on "h2".
   // kAlreadyExists when the address is taken. May be called for several addresses.
   Result<void> listen(std::string_view address, std::shared_ptr<TlsContext> tls);
   uint16_t port() const;  // of the first TCP listener

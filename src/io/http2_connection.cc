@@ -590,11 +590,7 @@ Task<Result<std::string>> read_http2_body(Http2StreamPtr stream) {
   while (stream->inbox.empty()) {
     if (stream->input_ended) co_return std::string();
     if (stream->closed) co_return fail(stream->failure());
-    struct Timer {
-      Loop& loop;
-      Loop::TimerId id;
-      ~Timer() { loop.cancel_timer(id); }
-    } timer{stream->loop, 0};
+    ScopedTimer timer{stream->loop, 0};
     if (stream->body_timeout > Duration{0}) {
       timer.id = stream->loop.start_timer(stream->body_timeout, [s = stream.get()] {
         s->body_timed_out = true;

@@ -20,7 +20,7 @@
 namespace kobuk::io::http {
 namespace {
 
-// A body that the handler left unread is read on for this long, and after so much of it the connection ends.
+// A body that the handler left unread is read on for this long; after more than so much the connection serves no other request.
 constexpr Duration kDrainTime = std::chrono::seconds(1);
 constexpr size_t kDrainLimit = 256 << 10;
 
@@ -33,11 +33,7 @@ class RequestBody final : public BodySource {
     if (std::exchange(expects_continue_, false)) {
       KOBUK_CO_CHECK(co_await connection->stream().write("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    struct Timer {
-      Loop& loop;
-      Loop::TimerId id;
-      ~Timer() { loop.cancel_timer(id); }
-    } timer{connection->loop(), 0};
+    ScopedTimer timer{connection->loop(), 0};
     if (timeout_ > Duration{0}) timer.id = connection->loop().start_timer(timeout_, [c = connection.get()] { c->stream().close(); });
     auto piece = co_await connection->read_body();
     if (piece && connection->body_ended()) connection->watch_peer(gone_);
@@ -122,14 +118,14 @@ Result<void> Server::listen(std::string_view address, std::shared_ptr<TlsContext
   if (!local) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   std::string path = local ? std::string(address.substr(5)) : "";
   if (local && is_stale_socket(path, to)) ::unlink(path.c_str());
-  // The group may use the socket, others may not; set before anybody can connect.
-  if (local) fchmod(fd, 0660);
+  // Who may use the socket is set before anybody can connect.
+  if (local) fchmod(fd, impl_->limits.socket_mode);
   if (bind(fd, to.get(), to.length) != 0) {
     Error error = errno_error(errno, cat("listen on ", address));
     if (error.code() == Code::kAlreadyExists) error = std::move(error).context("the address is in use by another program");
     return fail(std::move(error));
   }
-  if (local && ::chmod(path.c_str(), 0660) != 0) return fail_errno(errno, cat("chmod ", path));
+  if (local && ::chmod(path.c_str(), impl_->limits.socket_mode) != 0) return fail_errno(errno, cat("chmod ", path));
   if (::listen(fd, 1024) != 0) return fail_errno(errno, cat("listen on ", address));
   if (!local && impl_->port == 0) {
     sockaddr_in6 bound{};
@@ -197,15 +193,10 @@ Task<void> Server::Impl::serve_http1(std::shared_ptr<Http1Connection> connection
   });
   auto aborting = abort.token().on_cancel([c = connection.get()] { c->stream().close(); });
   for (bool first = true; !stopping; first = false) {
-    struct Timer {
-      Loop& loop;
-      Loop::TimerId id;
-      ~Timer() { loop.cancel_timer(id); }
-    };
     Result<std::optional<std::string>> text = std::optional<std::string>();
     {
       Duration patience = first ? limits.header_timeout : limits.idle_timeout;
-      Timer timer{loop, loop.start_timer(patience, [c = connection.get()] { c->stream().close(); })};
+      ScopedTimer timer{loop, loop.start_timer(patience, [c = connection.get()] { c->stream().close(); })};
       text = co_await connection->read_head(limits.max_header_bytes);
     }
     if (text && !*text) co_return;
@@ -284,11 +275,7 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Http1Connection> connection, Mes
 // Closing while the client still writes would reset the connection, and its answer would be lost with it (RFC 9112 §9.6).
 Task<bool> Server::Impl::drain(std::shared_ptr<Http1Connection> connection) {
   if (connection->body_ended()) co_return true;
-  struct Timer {
-    Loop& loop;
-    Loop::TimerId id;
-    ~Timer() { loop.cancel_timer(id); }
-  } timer{loop, loop.start_timer(kDrainTime, [c = connection.get()] { c->stream().close(); })};
+  ScopedTimer timer{loop, loop.start_timer(kDrainTime, [c = connection.get()] { c->stream().close(); })};
   size_t drained = 0;
   while (!connection->body_ended()) {
     auto rest = co_await connection->read_body();
@@ -304,11 +291,7 @@ Task<void> Server::shutdown(Duration grace) {
   for (auto& listener : impl.listeners) listener->poll->close();
   impl.stop.cancel();
   auto deadline = impl.loop.mono() + grace;
-  struct Timer {
-    Loop& loop;
-    Loop::TimerId id;
-    ~Timer() { loop.cancel_timer(id); }
-  } timer{impl.loop, impl.loop.start_timer(grace, [&impl] { impl.answered.set(); })};
+  ScopedTimer timer{impl.loop, impl.loop.start_timer(grace, [&impl] { impl.answered.set(); })};
   while (impl.answering > 0 && impl.loop.mono() < deadline) {
     impl.answered.reset();
     co_await impl.answered.wait();

@@ -73,6 +73,15 @@ class Loop {
   const Clock* clock_;
 };
 
+// Cancels its timer when it goes. An id of 0 is none.
+struct ScopedTimer {
+  Loop& loop;
+  Loop::TimerId id = 0;
+  ScopedTimer(Loop& l, Loop::TimerId timer) : loop(l), id(timer) {}
+  ScopedTimer(const ScopedTimer&) = delete;
+  ~ScopedTimer() { loop.cancel_timer(id); }
+};
+
 // A flag that wakes everybody who waits for it. Loop thread only.
 class Event {
  public:

@@ -216,11 +216,7 @@ class TlsStream final : public Stream {
 };
 
 Task<Result<TlsConnection>> finish(Loop& loop, std::unique_ptr<TlsStream> stream, Duration timeout) {
-  struct Timer {
-    Loop& loop;
-    Loop::TimerId id;
-    ~Timer() { loop.cancel_timer(id); }
-  } timer{loop, loop.start_timer(timeout, [s = stream.get()] { s->close(); })};
+  ScopedTimer timer{loop, loop.start_timer(timeout, [s = stream.get()] { s->close(); })};
   KOBUK_CO_CHECK(co_await stream->handshake());
   TlsConnection out;
   const unsigned char* alpn = nullptr;
