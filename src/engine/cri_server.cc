@@ -46,6 +46,16 @@ void CriServer::add_to_end(std::string_view service, std::string_view method, Me
   service_.add(cat("/", service, "/", method), [this, answer](io::grpc::Message message) { return to_end((this->*answer)(std::move(message.bytes))); });
 }
 
+void CriServer::add_to_end(std::string_view service, std::string_view method, ById change) {
+  service_.add(cat("/", service, "/", method), [this, change](io::grpc::Message message) { return to_end(by_id(change, std::move(message.bytes))); });
+}
+
+CriServer::Answer CriServer::by_id(ById change, std::string bytes) {
+  KOBUK_CO_TRY(std::string id, read_id(bytes));
+  auto done = co_await (cri_.*change)(std::move(id));
+  co_return empty(std::move(done));
+}
+
 CriServer::Answer CriServer::to_end(Answer work) {
   auto outcome = std::make_shared<Outcome>(core_.loop());
   operations_.spawn(run(std::move(work), outcome));
@@ -59,18 +69,18 @@ void CriServer::add_runtime_methods() {
   add(kRuntime, "RuntimeConfig", &CriServer::runtime_config);
   add(kRuntime, "UpdateRuntimeConfig", &CriServer::update_runtime_config);
   add_to_end(kRuntime, "RunPodSandbox", &CriServer::run_pod_sandbox);
-  add_to_end(kRuntime, "StopPodSandbox", &CriServer::stop_pod_sandbox);
-  add_to_end(kRuntime, "RemovePodSandbox", &CriServer::remove_pod_sandbox);
+  add_to_end(kRuntime, "StopPodSandbox", &CriService::stop_pod_sandbox);
+  add_to_end(kRuntime, "RemovePodSandbox", &CriService::remove_pod_sandbox);
   add(kRuntime, "PodSandboxStatus", &CriServer::pod_sandbox_status);
   add(kRuntime, "ListPodSandbox", &CriServer::list_pod_sandboxes);
   add_to_end(kRuntime, "CreateContainer", &CriServer::create_container);
-  add_to_end(kRuntime, "StartContainer", &CriServer::start_container);
+  add_to_end(kRuntime, "StartContainer", &CriService::start_container);
   add_to_end(kRuntime, "StopContainer", &CriServer::stop_container);
-  add_to_end(kRuntime, "RemoveContainer", &CriServer::remove_container);
+  add_to_end(kRuntime, "RemoveContainer", &CriService::remove_container);
   add(kRuntime, "ContainerStatus", &CriServer::container_status);
   add(kRuntime, "ListContainers", &CriServer::list_containers);
   add_to_end(kRuntime, "UpdateContainerResources", &CriServer::update_container_resources);
-  add_to_end(kRuntime, "ReopenContainerLog", &CriServer::reopen_container_log);
+  add_to_end(kRuntime, "ReopenContainerLog", &CriService::reopen_container_log);
   add(kRuntime, "ExecSync", &CriServer::exec_sync);
   for (std::string_view method : {"Exec", "Attach", "PortForward"}) add(kRuntime, method, &CriServer::no_url);
   add(kRuntime, "ContainerStats", &CriServer::container_stats);
@@ -106,18 +116,6 @@ CriServer::Answer CriServer::run_pod_sandbox(std::string bytes) {
   co_return wire::encode(wire::Id{std::move(id)});
 }
 
-CriServer::Answer CriServer::stop_pod_sandbox(std::string bytes) {
-  KOBUK_CO_TRY(std::string id, read_id(bytes));
-  auto done = co_await cri_.stop_pod_sandbox(std::move(id));
-  co_return empty(std::move(done));
-}
-
-CriServer::Answer CriServer::remove_pod_sandbox(std::string bytes) {
-  KOBUK_CO_TRY(std::string id, read_id(bytes));
-  auto done = co_await cri_.remove_pod_sandbox(std::move(id));
-  co_return empty(std::move(done));
-}
-
 CriServer::Answer CriServer::pod_sandbox_status(std::string bytes) {
   KOBUK_CO_TRY(std::string id, read_id(bytes));
   KOBUK_CO_TRY(PodSandboxStatus status, co_await cri_.pod_sandbox_status(std::move(id)));
@@ -138,22 +136,10 @@ CriServer::Answer CriServer::create_container(std::string bytes) {
   co_return wire::encode(wire::Id{std::move(id)});
 }
 
-CriServer::Answer CriServer::start_container(std::string bytes) {
-  KOBUK_CO_TRY(std::string id, read_id(bytes));
-  auto done = co_await cri_.start_container(std::move(id));
-  co_return empty(std::move(done));
-}
-
 CriServer::Answer CriServer::stop_container(std::string bytes) {
   wire::StopContainerRequest request;
   KOBUK_CO_CHECK(wire::decode(bytes, request));
   auto done = co_await cri_.stop_container(full_id(request.id), request.timeout);
-  co_return empty(std::move(done));
-}
-
-CriServer::Answer CriServer::remove_container(std::string bytes) {
-  KOBUK_CO_TRY(std::string id, read_id(bytes));
-  auto done = co_await cri_.remove_container(std::move(id));
   co_return empty(std::move(done));
 }
 
@@ -176,12 +162,6 @@ CriServer::Answer CriServer::update_container_resources(std::string bytes) {
   co_return empty(std::move(done));
 }
 
-CriServer::Answer CriServer::reopen_container_log(std::string bytes) {
-  KOBUK_CO_TRY(std::string id, read_id(bytes));
-  auto done = co_await cri_.reopen_container_log(std::move(id));
-  co_return empty(std::move(done));
-}
-
 CriServer::Answer CriServer::exec_sync(std::string bytes) {
   wire::ExecSyncRequest request;
   KOBUK_CO_CHECK(wire::decode(bytes, request));
@@ -190,7 +170,7 @@ CriServer::Answer CriServer::exec_sync(std::string bytes) {
 }
 
 CriServer::Answer CriServer::no_url(std::string) {
-  co_return fail(Code::kUnsupported, "this engine has no streaming server to give the URL of: use ExecSync, or kubectl exec, attach and port-forward, which go by kobuk.v1.Streams on this socket");
+  co_return fail(Code::kUnsupported, "this engine has no streaming server to give the URL of: use ExecSync, or kobuk.v1.Streams on this socket");
 }
 
 wire::Facts CriServer::facts() const {

@@ -1,7 +1,8 @@
 // The CRI as a gRPC server: runtime.v1.RuntimeService and ImageService for kubelets and crictl, and kobuk.v1.Streams
 // (cri_stream_wire.h) for our own node. A thin door over CriService. Internal to the room; engine.h hands it out.
 //
-// Ids may be given as far as they are unambiguous. What changes something goes on to its end when the caller goes away.
+// Ids may be given as far as they are unambiguous. What changes something, but for pulls and commands, goes on to its end when
+// the caller goes away.
 // Not answered: checkpoints, metrics, resizing sandboxes, Exec, Attach and PortForward by URL (kUnsupported).
 #pragma once
 
@@ -27,23 +28,22 @@ class CriServer final : public io::http::Handler {
   using Method = Answer (CriServer::*)(std::string);
   void add(std::string_view service, std::string_view method, Method answer);           // ends when the caller goes
   void add_to_end(std::string_view service, std::string_view method, Method answer);    // goes on then
+  // What takes an id and answers nothing.
+  using ById = io::Task<Result<void>> (CriService::*)(std::string);
+  void add_to_end(std::string_view service, std::string_view method, ById change);
+  Answer by_id(ById change, std::string bytes);
   Answer to_end(Answer work);
   void add_runtime_methods();
   void add_image_methods();
 
   Answer run_pod_sandbox(std::string bytes);
-  Answer stop_pod_sandbox(std::string bytes);
-  Answer remove_pod_sandbox(std::string bytes);
   Answer pod_sandbox_status(std::string bytes);
   Answer list_pod_sandboxes(std::string bytes);
   Answer create_container(std::string bytes);
-  Answer start_container(std::string bytes);
   Answer stop_container(std::string bytes);
-  Answer remove_container(std::string bytes);
   Answer container_status(std::string bytes);
   Answer list_containers(std::string bytes);
   Answer update_container_resources(std::string bytes);
-  Answer reopen_container_log(std::string bytes);
   Answer exec_sync(std::string bytes);
   Answer no_url(std::string bytes);
   Answer version(std::string bytes);

@@ -102,11 +102,16 @@ io::Task<Result<PodSandboxStatus>> CriService::pod_sandbox_status(std::string id
   co_return sandbox_status(*entry);
 }
 
-io::Task<Result<std::vector<PodSandboxStatus>>> CriService::list_pod_sandboxes() {
+std::vector<PodSandboxStatus> CriService::sandboxes() const {
   std::vector<PodSandboxStatus> out;
   for (const auto& [id, entry] : core_.entries())
     if (entry->record.origin == Origin::kSandbox) out.push_back(sandbox_status(*entry));
-  co_return out;
+  return out;
+}
+
+io::Task<Result<std::vector<PodSandboxStatus>>> CriService::list_pod_sandboxes() {
+  if (!events_) events_ = core_.events().subscribe();
+  co_return sandboxes();
 }
 
 io::Task<Result<std::string>> CriService::create_container(std::string sandbox, ContainerConfig config, PodSandboxConfig sandbox_config) {
@@ -179,11 +184,7 @@ io::Task<Result<ExecResult>> CriService::exec_sync(std::string id, std::vector<s
   std::shared_ptr<runtime::Exec> exec = std::move(made);
   bool late = false;
   // Withdrawn with this frame, which it points into.
-  struct Timer {
-    io::Loop& loop;
-    io::Loop::TimerId id;
-    ~Timer() { loop.cancel_timer(id); }
-  } timer{core_.loop(), 0};
+  io::ScopedTimer timer{core_.loop(), 0};
   runtime::Exec* running = exec.get();
   if (timeout > Duration{}) {
     timer.id = core_.loop().start_timer(timeout, [running, &late] {
@@ -191,10 +192,18 @@ io::Task<Result<ExecResult>> CriService::exec_sync(std::string id, std::vector<s
       auto killed = running->signal(SIGKILL);
     });
   }
+  // A caller that goes away takes the time limit with it: its command would run on for ever.
+  struct Killer {
+    std::shared_ptr<runtime::Exec> exec;
+    ~Killer() {
+      if (exec) (void)exec->signal(SIGKILL);
+    }
+  } killer{exec};
   auto kept = std::make_shared<Kept>();
   io::TaskGroup outputs(core_.loop());
   outputs.spawn(keep_outputs(core_.loop(), exec, kept));
   auto end = co_await exec->wait();
+  killer.exec.reset();
   if (late) co_return fail(Code::kTimeout, "command timed out");
   if (!end) co_return fail(std::move(end).error());
   co_await outputs.join();
@@ -240,6 +249,7 @@ io::Task<Result<void>> CriService::remove_image(std::string image) {
 }
 
 io::Task<Result<CriEvent>> CriService::next_event() {
+  if (!events_) events_ = core_.events().subscribe();
   for (;;) {
     auto event = co_await events_->next(io::CancelToken());
     if (!event) {

@@ -8,7 +8,8 @@ namespace kobuk::engine {
 
 class CriService final : public Cri {
  public:
-  explicit CriService(Core& core) : core_(core), events_(core.events().subscribe()) {}
+  explicit CriService(Core& core) : core_(core) {}
+  std::vector<PodSandboxStatus> sandboxes() const;  // as list_pod_sandboxes(), for who does not ask for events
 
   io::Task<Result<std::string>> run_pod_sandbox(PodSandboxConfig config) override;
   io::Task<Result<void>> stop_pod_sandbox(std::string id) override;
@@ -40,7 +41,7 @@ class CriService final : public Cri {
   std::vector<EntryPtr> containers_of(const std::string& sandbox) const;
 
   Core& core_;
-  std::unique_ptr<EventHub::Subscription> events_;
+  std::unique_ptr<EventHub::Subscription> events_;  // from the first list on: one that nobody reads would only grow
 };
 
 }  // namespace kobuk::engine

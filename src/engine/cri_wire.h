@@ -8,7 +8,7 @@
 // Fields that are not known are skipped. decode() fails with kInvalid for what is no message, with kTooLarge for a list
 // longer than kMaxItems, and with kUnsupported for a setting that the engine would have to ignore (it names the field).
 //
-// Four of our own fields, numbered from 1001, carry what cri.h has and the CRI does not: other runtimes and clients skip
+// Our own fields, numbered from 1001, carry what cri.h has and the CRI does not: other runtimes and clients skip
 // them.
 #pragma once
 

@@ -94,9 +94,10 @@ Result<std::optional<WallTime>> Filters::until(WallTime now) const {
   const auto& wanted = values("until");
   if (wanted.empty()) return std::optional<WallTime>();
   const std::string& text = wanted.front();
-  if (auto time = parse_rfc3339(text)) return *time;
-  if (auto seconds = parse_int(text); seconds && std::abs(*seconds) <= kMostSeconds) return WallTime{std::chrono::seconds(*seconds)};
-  if (auto ago = parse_ago(text); ago && wanted.size() == 1) return now - *ago;
+  bool one = wanted.size() == 1 && !text.empty();
+  if (auto time = parse_rfc3339(text); one && time) return *time;
+  if (auto seconds = parse_int(text); one && seconds && std::abs(*seconds) <= kMostSeconds) return WallTime{std::chrono::seconds(*seconds)};
+  if (auto ago = parse_ago(text); one && ago) return now - *ago;
   return fail(Code::kInvalid, "invalid filter 'until=", text, "': want one time (RFC 3339), seconds since 1970, or how long ago (24h)");
 }
 
