@@ -60,7 +60,7 @@ function(room name)
     foreach(source ${fuzzers})
       get_filename_component(file ${source} NAME_WE)
       set(fuzzer ${name}_${file})  # several rooms have records, several have logs
-      add_executable(${fuzzer} ${source})
+      add_executable(${fuzzer} EXCLUDE_FROM_ALL ${source})
       add_dependencies(${name}_fuzzers ${fuzzer})
       target_link_libraries(${fuzzer} PRIVATE kobuk_${name} -fsanitize=fuzzer)
       set_property(GLOBAL APPEND PROPERTY KOBUK_FUZZERS ${fuzzer})

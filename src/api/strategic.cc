@@ -46,28 +46,27 @@ const Value kNothing{};
 // object costs no square of their size.
 class Draft {
  public:
-  Draft(Value& object, Arena& arena) : object_(object), arena_(arena) {
-    for (const auto& member : object.members()) places_.emplace(member.key, places_.size());
-  }
+  Draft(Value& object, Arena& arena) : object_(object), arena_(arena) { index_if_large(); }
   const Value& operator[](std::string_view key) const {
-    auto place = places_.find(key);
-    return place == places_.end() ? kNothing : object_.members()[place->second].value;
+    size_t place = find(key);
+    return place == kNowhere ? kNothing : object_.members()[place].value;
   }
   void set(std::string_view key, Value value) {
-    auto place = places_.find(key);
-    if (place != places_.end()) {
-      object_.members()[place->second].value = value;
+    size_t place = find(key);
+    if (place != kNowhere) {
+      object_.members()[place].value = value;
       return;
     }
     std::string_view kept = arena_.copy(key);
-    places_.emplace(kept, object_.size());
+    if (indexed_) places_.emplace(kept, object_.size());
     object_.add_unchecked(arena_, kept, value);
+    index_if_large();
   }
   void erase(std::string_view key) {
-    auto place = places_.find(key);
-    if (place == places_.end()) return;
-    gone_.insert(place->second);
-    places_.erase(place);
+    size_t place = find(key);
+    if (place == kNowhere) return;
+    gone_.insert(place);
+    places_.erase(key);
   }
   void finish() {
     size_t kept = 0;
@@ -77,8 +76,28 @@ class Draft {
   }
 
  private:
+  static constexpr size_t kNowhere = SIZE_MAX;
+  static constexpr size_t kFew = 64;  // members that are searched as they lie: nearly every object
+
+  size_t find(std::string_view key) const {
+    if (indexed_) {
+      auto place = places_.find(key);
+      return place == places_.end() ? kNowhere : place->second;
+    }
+    for (size_t i = 0; i < object_.size(); ++i)
+      if (object_.members()[i].key == key && !gone_.contains(i)) return i;
+    return kNowhere;
+  }
+  void index_if_large() {
+    if (indexed_ || object_.size() <= kFew) return;
+    indexed_ = true;
+    for (size_t i = 0; i < object_.size(); ++i)
+      if (!gone_.contains(i)) places_.emplace(object_.members()[i].key, i);
+  }
+
   Value& object_;
   Arena& arena_;
+  bool indexed_ = false;
   std::unordered_map<std::string_view, size_t> places_;
   std::unordered_set<size_t> gone_;
 };

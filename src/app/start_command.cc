@@ -186,7 +186,7 @@ Result<std::string> start(const Wanted& wanted) {
   KOBUK_CHECK(sys::write_file_atomic(profile.kubeconfig_path(), make_kubeconfig(profile, pki.ca, pki.admin), 0600));
   auto started = start_processes(profile, statuses);
   if (!started) {
-    KOBUK_CHECK(end_processes(profile, std::chrono::seconds(5)));
+    if (!any_running(statuses)) KOBUK_CHECK(end_processes(profile, std::chrono::seconds(5)));  // what ran before goes on
     return fail(std::move(started).error());
   }
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();

@@ -75,6 +75,10 @@ Result<std::string> env(const Wanted& wanted) {
   return cat("export KUBECONFIG=", profile.kubeconfig_path(), "\nexport DOCKER_HOST=unix://", profile.docker_socket(), "\n");
 }
 
+void declare_profile(Options& options, Wanted& wanted) {
+  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+}
+
 }  // namespace
 
 int run_status(const std::vector<std::string>& arguments) {
@@ -82,7 +86,7 @@ int run_status(const std::vector<std::string>& arguments) {
   Options options("kobuk status", "Show where a cluster's parts are and how they are");
   options.text("output", 'o', "FORMAT", "json for scripts", &wanted.output);
   options.example("kobuk status -o json");
-  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+  declare_profile(options, wanted);
   return run_plain("kobuk status", options, arguments, [&] { return status(wanted); });
 }
 
@@ -90,7 +94,7 @@ int run_kubeconfig(const std::vector<std::string>& arguments) {
   Wanted wanted;
   Options options("kobuk kubeconfig", "Print a kubeconfig for kubectl and other clients");
   options.example("kobuk kubeconfig > ~/.kube/config");
-  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+  declare_profile(options, wanted);
   return run_plain("kobuk kubeconfig", options, arguments, [&] { return kubeconfig(wanted); });
 }
 
@@ -98,7 +102,7 @@ int run_env(const std::vector<std::string>& arguments) {
   Wanted wanted;
   Options options("kobuk env", "Print what points kubectl and docker to the cluster, for the shell to evaluate");
   options.example("eval \"$(kobuk env)\"");
-  options.text("profile", 'p', "NAME", "which cluster (default \"default\")", &wanted.profile);
+  declare_profile(options, wanted);
   return run_plain("kobuk env", options, arguments, [&] { return env(wanted); });
 }
 

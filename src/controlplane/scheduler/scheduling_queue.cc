@@ -17,7 +17,12 @@ void SchedulingQueue::activate(const std::string& key, Pod& pod) {
 void SchedulingQueue::take_out(const std::string& key, const Pod& pod) {
   active_.erase({-pod.priority, pod.age, key});
   backing_off_.erase({pod.back_off_until, key});
+  unpark(key);
+}
+
+void SchedulingQueue::unpark(const std::string& key) {
   parked_.erase(key);
+  want_company_.erase(key);
 }
 
 void SchedulingQueue::add(const std::string& key, int32_t priority) {
@@ -63,16 +68,19 @@ void SchedulingQueue::park(const std::string& key, Helps helps, MonoTime now) {
   if (found == pods_.end() || !found->second.in_flight) return;
   back_off(found->second, now);
   parked_[key] = helps;
+  if (helps.company) want_company_.insert(key);
 }
 
 bool SchedulingQueue::wake(Change change, MonoTime now) {
   std::vector<std::string> woken;
-  for (const auto& [key, helps] : parked_) {
-    bool may_help = change == Change::kNode || (change == Change::kRoom ? helps.room : helps.company);
-    if (may_help) woken.push_back(key);
+  if (change == Change::kCompany) {  // as often as a pod is placed, when there may be thousands that wait for room
+    woken.assign(want_company_.begin(), want_company_.end());
+  } else {
+    for (const auto& [key, helps] : parked_)
+      if (change == Change::kNode || helps.room) woken.push_back(key);
   }
   for (const std::string& key : woken) {
-    parked_.erase(key);
+    unpark(key);
     Pod& pod = pods_[key];
     if (pod.back_off_until <= now) {
       activate(key, pod);

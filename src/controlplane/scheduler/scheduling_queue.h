@@ -48,6 +48,7 @@ class SchedulingQueue {
     bool in_flight = false;
   };
   void activate(const std::string& key, Pod& pod);
+  void unpark(const std::string& key);
   void take_out(const std::string& key, const Pod& pod);
   void back_off(Pod& pod, MonoTime now);
   uint64_t next_age_ = 0;
@@ -55,6 +56,7 @@ class SchedulingQueue {
   std::set<std::tuple<int32_t, uint64_t, std::string>> active_;  // minus priority, age
   std::set<std::pair<MonoTime, std::string>> backing_off_;
   std::map<std::string, Helps> parked_;
+  std::set<std::string> want_company_;  // of those that are parked
 };
 
 }  // namespace kobuk::controlplane
