@@ -33,15 +33,17 @@ TEST(Decode, NamesMembersInSnakeCase) {
   service.spec.cluster_ips = {"10.0.0.1"};
   service.spec.cluster_ip = "10.0.0.1";
   service.metadata.namespace_ = "ns";
-  core::v1::PodStatus status{.pod_ip = "1.2.3.4", .pod_ips = {{.ip = "1.2.3.4"}}};
+  core::v1::PodStatus status;
+  status.pod_ip = "1.2.3.4", status.pod_ips = {{.ip = "1.2.3.4"}};
   EXPECT_EQ(to_json(status), R"({"podIP":"1.2.3.4","podIPs":[{"ip":"1.2.3.4"}]})");
   EXPECT_EQ(to_json(service), R"({"kind":"Service","apiVersion":"v1","metadata":{"namespace":"ns"},)"
                               R"("spec":{"clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1"]}})");
 }
 
 TEST(Decode, KeepsWhatIsAlwaysWritten) {
-  EXPECT_EQ(to_json(core::v1::ContainerStatus{.name = "c"}),
-            R"({"name":"c","ready":false,"restartCount":0,"image":"","imageID":""})");
+  core::v1::ContainerStatus status;
+  status.name = "c";
+  EXPECT_EQ(to_json(status), R"({"name":"c","ready":false,"restartCount":0,"image":"","imageID":""})");
 }
 
 TEST(Decode, SecretsAreRawBytes) {
@@ -85,7 +87,9 @@ TEST(Decode, RefusesOtherTypes) {
 
 TEST(Decode, StructsBecomeValues) {
   codec::Arena arena;
-  EXPECT_EQ(to_value(arena, core::v1::ConfigMap{.data = {{"k", "v"}}})["data"]["k"].as_string(), "v");
+  core::v1::ConfigMap map;
+  map.data = {{"k", "v"}};
+  EXPECT_EQ(to_value(arena, map)["data"]["k"].as_string(), "v");
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ void fill_facts(core::ContainerStatus& out, const core::Container& container,
   out.container_id = container_id(status);
   if (!container.resources.requests.empty()) out.allocated_resources = container.resources.requests;
   if (!container.resources.requests.empty() || !container.resources.limits.empty()) {
-    out.resources = core::ResourceRequirements{container.resources.limits, container.resources.requests, {}};
+    core::ResourceRequirements& resources = out.resources.emplace();
+    resources.limits = container.resources.limits, resources.requests = container.resources.requests;
   }
   for (const core::VolumeMount& mount : container.volume_mounts) {
     core::VolumeMountStatus shown;

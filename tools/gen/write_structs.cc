@@ -1,4 +1,5 @@
-// Writes the C++ structs (headers, light) and their field tables (one .cc a package, data only).
+// Writes the C++ structs (headers, light), and one .cc a package with their field tables and how they are copied.
+#include <algorithm>
 #include <functional>
 #include <set>
 
@@ -73,6 +74,12 @@ std::string api_version_of(const Model& model, const TypeDef& t) {
   return p.group.empty() ? p.version : cat(p.group, "/", p.version);
 }
 
+// A struct that holds others is copied, moved and ended by functions of its package's .cc: inline they would be compiled
+// again in every file that touches a pod. The others stay aggregates.
+bool holds_structs(const TypeDef& t) {
+  return std::ranges::any_of(t.fields, [](const FieldDef& f) { return f.type.is_struct; });
+}
+
 void write_struct(std::string& out, const Model& model, const TypeDef& t) {
   cat_to(out, "struct ", t.name, " {\n");
   if (t.has_type_meta)
@@ -89,7 +96,19 @@ void write_struct(std::string& out, const Model& model, const TypeDef& t) {
     bool number = type == "bool" || type == "int32_t" || type == "int64_t" || type == "double";
     cat_to(out, "  ", type, " ", member_name(f.name), type == "bool" ? " = false" : number ? " = 0" : "", ";\n");
   }
+  if (holds_structs(t)) {
+    const std::string& n = t.name;
+    cat_to(out, "  ", n, "();\n  ~", n, "();\n  ", n, "(const ", n, "&);\n  ", n, "(", n, "&&) noexcept;\n  ", n, "& operator=(const ", n,
+           "&);\n  ", n, "& operator=(", n, "&&) noexcept;\n");
+  }
   cat_to(out, "  static const StructTable kTable;\n};\n");
+}
+
+void write_special_members(std::string& out, const TypeDef& t) {
+  const std::string &n = t.name, scope = cat(n, "::", n);
+  cat_to(out, scope, "() = default;\n", n, "::~", n, "() = default;\n", scope, "(const ", n, "&) = default;\n", scope, "(", n,
+         "&&) noexcept = default;\n", n, "& ", n, "::operator=(const ", n, "&) = default;\n", n, "& ", n, "::operator=(", n,
+         "&&) noexcept = default;\n");
 }
 
 // Types in an order in which each stands after those it contains by value; Opt and kind lists need a declaration only.
@@ -160,7 +179,10 @@ std::string tables(const Model& model, const Package& p) {
                         "#pragma clang diagnostic ignored \"-Wunused-const-variable\"\n\nnamespace kobuk::api {\nnamespace {\n");
   for (const TypeDef& t : model.types)
     if (t.package == p.name) write_table(out, model, t);
-  return out + "}  // namespace\n}  // namespace kobuk::api\n";
+  cat_to(out, "}  // namespace\n\nnamespace ", cpp_namespace(p.name), " {\n");
+  for (const TypeDef& t : model.types)
+    if (t.package == p.name && holds_structs(t)) write_special_members(out, t);
+  return cat(out, "}  // namespace ", cpp_namespace(p.name), "\n}  // namespace kobuk::api\n");
 }
 
 }  // namespace
