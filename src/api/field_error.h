@@ -18,13 +18,14 @@
 
 namespace kobuk::api {
 
+// A chain to the object itself, without a copy: a Path lives no longer than the one that it is a child of.
 class Path {
  public:
   Path() = default;  // the object itself
   explicit Path(std::string_view name) : name_(name) {}
-  Path child(std::string_view name) const { return Path(this, name, -1); }
-  Path at(size_t index) const { return Path(this, {}, static_cast<int64_t>(index)); }
-  Path key(std::string_view key) const { return Path(this, key, -2); }
+  Path child(std::string_view name) const [[clang::lifetimebound]] { return Path(this, name, -1); }
+  Path at(size_t index) const [[clang::lifetimebound]] { return Path(this, {}, static_cast<int64_t>(index)); }
+  Path key(std::string_view key) const [[clang::lifetimebound]] { return Path(this, key, -2); }
 
   std::string text() const;     // "spec.containers[0].env[KEY]"
   std::string go_text() const;  // "spec.containers.env": as encoding/json names it, without indices

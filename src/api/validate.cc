@@ -17,12 +17,13 @@ using codec::Value;
 struct Rules {
   std::string_view group, kind;
   Breaches (*name)(std::string_view);
-  void (*create)(const Value&, FieldErrors&);
+  void (*always)(const Value&, FieldErrors&);
   void (*update)(const Value&, const Value&, FieldErrors&);
+  void (*creation)(const Value&, FieldErrors&) = nullptr;
 };
 
 constexpr Rules kRules[] = {
-    {"", "Pod", dns1123_subdomain, validation::pod, validation::pod_update},
+    {"", "Pod", dns1123_subdomain, validation::pod, validation::pod_update, validation::pod_creation},
     {"", "Service", dns1035_label, validation::service, validation::service_update},
     {"", "Namespace", dns1123_label, nullptr, nullptr},
     {"", "ConfigMap", dns1123_subdomain, validation::config_map, validation::config_map_update},
@@ -178,14 +179,24 @@ void validate_object_meta(const Value& object, const KindInfo& kind, FieldErrors
   validate_finalizers(path.child("finalizers"), meta["finalizers"], errors);
 }
 
-FieldErrors validate_create(const KindInfo& kind, const Value& object) {
-  FieldErrors errors;
+namespace {
+
+// What holds of an object at any time.
+void validate_object(const KindInfo& kind, const Value& object, FieldErrors& errors) {
   const Rules& rules = rules_of(kind);
   if (kind.schema->find("metadata")) validate_object_meta(object, kind, errors);
-  if (rules.create) rules.create(object, errors);
+  if (rules.always) rules.always(object, errors);
   for (const auto& member : object.members())
     if (const Field* field = kind.schema->find(member.key); field && member.key != "metadata" && member.key != "status")
       validate_schema(member.value, *field->schema, Path(member.key), errors);
+}
+
+}  // namespace
+
+FieldErrors validate_create(const KindInfo& kind, const Value& object) {
+  FieldErrors errors;
+  validate_object(kind, object, errors);
+  if (const Rules& rules = rules_of(kind); rules.creation) rules.creation(object, errors);
   return errors;
 }
 
@@ -198,8 +209,7 @@ FieldErrors validate_update(const KindInfo& kind, const Value& object, const Val
   }
   const Rules& rules = rules_of(kind);
   if (rules.update) rules.update(object, old, errors);
-  FieldErrors rest = validate_create(kind, object);
-  errors.append(rest);
+  validate_object(kind, object, errors);
   return errors;
 }
 

@@ -163,6 +163,39 @@ TEST(Validate, RefusesToChangeWhatIsImmutable) {
   for (const auto& c : cases) EXPECT_EQ(update_errors(c.base, c.patch).substr(0, c.errors.empty() ? 200 : c.errors.size()), c.errors) << c.patch;
 }
 
+TEST(Validate, LetsAGatedPodBeNarrowedAndLetGo) {
+  const std::string gated = R"({apiVersion: v1, kind: Pod, metadata: {name: p, namespace: d}, spec: {containers: [{name: c, image: i}],
+    schedulingGates: [{name: a}, {name: b}], nodeSelector: {k: v}, affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution:
+    {nodeSelectorTerms: [{matchExpressions: [{key: x, operator: Exists}]}]}}}}})";
+  auto terms = [](std::string_view list) {
+    return cat("{spec: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: ", list, "}}}}}");
+  };
+  const std::string narrower = terms("[{matchExpressions: [{key: x, operator: Exists}, {key: z, operator: Exists}]}]");
+  const std::string at_terms = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+  for (std::string_view change : {std::string_view("{spec: {schedulingGates: [{name: b}]}}"), std::string_view("{spec: {schedulingGates: null}}"),
+                                  std::string_view("{spec: {nodeSelector: {l: w}}}"), std::string_view(narrower)})
+    EXPECT_EQ(update_errors(gated, change), "") << change;
+  const std::string wider = terms("[{matchExpressions: [{key: x, operator: Exists}]}, {matchExpressions: [{key: z, operator: Exists}]}]");
+  const std::string other = terms("[{matchExpressions: [{key: z, operator: Exists}]}]");
+  const std::pair<std::string_view, std::string> refused[] = {
+      {"{spec: {schedulingGates: [{name: b}, {name: c}]}}",
+       "spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'c'"},
+      {"{spec: {nodeSelector: {k: w}}}",
+       R"(spec.nodeSelector: Invalid value: {"k":"w"}: only additions to spec.nodeSelector are allowed (no mutations or deletions))"},
+      {"{spec: {nodeSelector: null}}", "spec.nodeSelector: Invalid value: null: only additions"},
+      {wider, cat(at_terms, ": Invalid value: ")},
+      {other, cat(at_terms, "[0]: Invalid value: ")},
+      {"{spec: {affinity: {podAffinity: {preferredDuringSchedulingIgnoredDuringExecution: []}}}}", "spec: Forbidden: pod updates may not"},
+      {"{spec: {ephemeralContainers: [{name: e, image: i}]}}", "spec: Forbidden: pod updates may not"},
+  };
+  for (const auto& [change, text] : refused) EXPECT_EQ(update_errors(gated, change).substr(0, text.size()), text) << change;
+  EXPECT_EQ(update_errors(testing::kPod, "{spec: {nodeSelector: {l: w}}}").substr(0, 32), "spec: Forbidden: pod updates may");
+  EXPECT_EQ(errors_of(gated, "{spec: {nodeName: one}}"), "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared");
+  EXPECT_EQ(errors_of(gated, "{spec: {schedulingGates: [{name: a}, {name: a}]}}"), "spec.schedulingGates[1]: Duplicate value: \"a\"");
+  EXPECT_EQ(errors_of(testing::kPod, "{spec: {ephemeralContainers: [{name: e, image: i}]}}"),
+            "spec.ephemeralContainers: Forbidden: cannot be set on create");
+}
+
 TEST(Validate, NamesTheObjectInTheMessage) {
   FieldErrors errors;
   errors.required(Path("spec").child("selector"));

@@ -33,6 +33,7 @@ struct PodContext {
 };
 void pod_spec(const Path& path, const PodContext& context, FieldErrors& errors);
 void pod(const Value& object, FieldErrors& errors);
+void pod_creation(const Value& object, FieldErrors& errors);  // what holds of a new pod only
 void pod_update(const Value& object, const Value& old, FieldErrors& errors);
 void pod_template(const Path& path, const Value& pod_template, FieldErrors& errors);
 void containers(const Path& spec_path, const PodContext& context, FieldErrors& errors);

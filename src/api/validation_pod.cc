@@ -1,4 +1,5 @@
-// Pods and pod templates, and what of a pod may change. Rules: Kubernetes core/v1 Pod.
+// Pods and pod templates. Rules: Kubernetes core/v1 Pod.
+#include <set>
 #include <string>
 
 #include "api/validation.h"
@@ -98,6 +99,15 @@ void references(const Path& path, const Value& spec, FieldErrors& errors) {
     std::string_view type = gate["conditionType"].as_string();
     breaches(at.child("conditionType"), type, qualified_name(type), errors);
   }
+  Path scheduling = path.child("schedulingGates");
+  std::set<std::string_view> seen;
+  index = 0;
+  for (const Value& gate : spec["schedulingGates"].items()) {
+    Path at = scheduling.at(index++);
+    std::string_view name = gate["name"].as_string();
+    breaches(at, name, qualified_name(name), errors);
+    if (!seen.insert(name).second) errors.duplicate(at, name);
+  }
 }
 
 }  // namespace
@@ -123,6 +133,14 @@ void pod_spec(const Path& path, const PodContext& context, FieldErrors& errors) 
 }
 
 void pod(const Value& object, FieldErrors& errors) { pod_spec(Path("spec"), {object["spec"], false}, errors); }
+
+void pod_creation(const Value& object, FieldErrors& errors) {
+  Path path("spec");
+  const Value& spec = object["spec"];
+  if (!spec["ephemeralContainers"].empty()) errors.forbidden(path.child("ephemeralContainers"), "cannot be set on create");
+  if (!spec["nodeName"].as_string().empty() && !spec["schedulingGates"].empty())
+    errors.forbidden(path.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
+}
 
 void pod_template(const Path& path, const Value& pod_template, FieldErrors& errors) {
   Path meta = path.child("metadata");
@@ -155,71 +173,6 @@ void node_affinity(const Path& path, const Value& affinity, FieldErrors& errors)
         errors.required(at.child("values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
     }
   }
-}
-
-namespace {
-
-constexpr std::string_view kMutable =
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-
-// Members of `object` and `other` are alike but for `except`; containers but for their image.
-bool same_but(const Value& now, const Value& before, std::initializer_list<std::string_view> except) {
-  auto skipped = [&](std::string_view key) {
-    for (auto name : except)
-      if (name == key) return true;
-    return false;
-  };
-  for (const auto& member : now.members())
-    if (!skipped(member.key) && !(member.value == before[member.key])) return false;
-  for (const auto& member : before.members())
-    if (!skipped(member.key) && !now.find(member.key)) return false;
-  return true;
-}
-
-bool same_containers(const Value& now, const Value& before) {
-  if (now.size() != before.size()) return false;
-  for (size_t i = 0; i < now.size(); ++i)
-    if (!same_but(now.at(i), before.at(i), {"image"})) return false;
-  return true;
-}
-
-void only_added_tolerations(const Path& path, const Value& now, const Value& before, FieldErrors& errors) {
-  for (const Value& old : before.items()) {
-    bool kept = false;
-    for (const Value& one : now.items()) kept = kept || same_but(one, old, {"tolerationSeconds"});
-    if (!kept) return errors.forbidden(path, "existing toleration can not be modified except its tolerationSeconds");
-  }
-}
-
-}  // namespace
-
-void pod_update(const Value& object, const Value& old, FieldErrors& errors) {
-  Path spec("spec");
-  const Value &now = object["spec"], &before = old["spec"];
-  for (auto name : {"containers", "initContainers"})
-    if (now[name].size() != before[name].size())
-      return errors.forbidden(spec.child(name), "pod updates may not add or remove containers");
-  const Value &deadline = now["activeDeadlineSeconds"], &old_deadline = before["activeDeadlineSeconds"];
-  Path deadline_path = spec.child("activeDeadlineSeconds");
-  if (!deadline.is_null()) {
-    breaches(deadline_path, deadline.as_int(), in_range(deadline.as_int(), 0, INT32_MAX), errors);
-    if (!old_deadline.is_null() && old_deadline.as_int() < deadline.as_int())
-      errors.invalid(deadline_path, deadline, "must be less than or equal to previous value");
-  } else if (!old_deadline.is_null()) {
-    errors.invalid(deadline_path, deadline, "must not update from a positive integer to nil value");
-  }
-  only_added_tolerations(spec.child("tolerations"), now["tolerations"], before["tolerations"], errors);
-  bool same = same_but(now, before,
-                       {"containers", "initContainers", "ephemeralContainers", "activeDeadlineSeconds", "tolerations",
-                        "schedulingGates", "terminationGracePeriodSeconds", "nodeName"}) &&
-              same_containers(now["containers"], before["containers"]) &&
-              same_containers(now["initContainers"], before["initContainers"]) &&
-              (now["nodeName"] == before["nodeName"]) &&
-              (now["terminationGracePeriodSeconds"] == before["terminationGracePeriodSeconds"] ||
-               (before["terminationGracePeriodSeconds"].as_int() < 0 && now["terminationGracePeriodSeconds"].as_int() == 1));
-  if (!same) errors.forbidden(spec, kMutable);
 }
 
 }  // namespace kobuk::api::validation

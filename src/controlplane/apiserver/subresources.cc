@@ -113,6 +113,7 @@ Answer<Value> bind(const Core& core, const Value& binding, const Value& live, Ar
   if (!metadata["deletionTimestamp"].is_null()) return say(cat("pod ", name, " is being deleted, cannot be assigned to a host"));
   if (std::string_view node = live["spec"]["nodeName"].as_string(); !node.empty())
     return say(cat("pod ", name, " is already assigned to node ", go_quote(node)));
+  if (!live["spec"]["schedulingGates"].empty()) return say(cat("pod ", name, " has non-empty .spec.schedulingGates"));
   Value pod = live.clone(arena);
   pod.get_or_add(arena, "spec").set(arena, "nodeName", Value::string(arena, binding["target"]["name"].as_string()));
   for (const auto& member : binding["metadata"]["annotations"].members())
