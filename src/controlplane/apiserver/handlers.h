@@ -21,7 +21,9 @@ io::Task<Answer<io::http::Response>> handle_binding(Core& core, Call& call);
 // pods/log
 io::Task<Answer<io::http::Response>> handle_log(Core& core, Call& call);
 
-// /healthz, /version, /api, /apis, /openapi …; nothing when the path is none of these.
+// /healthz, /livez and /readyz, and their checks; nothing when the path is none of these.
+io::Task<std::optional<io::http::Response>> handle_health(Core& core, Call& call);
+// /version, /api, /apis, /openapi …; nothing when the path is none of these.
 std::optional<io::http::Response> handle_path(Core& core, Call& call);
 
 // An object as the client accepts it: JSON, YAML, a Table or its metadata.

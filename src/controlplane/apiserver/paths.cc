@@ -1,4 +1,4 @@
-// What is no resource: health, version, discovery, OpenAPI.
+// What is no resource: version, discovery, OpenAPI.
 #include "api/openapi.h"
 #include "base/strings.h"
 #include "codec/digest.h"
@@ -13,38 +13,6 @@ constexpr std::string_view kVersion =
     R"({"major":"1","minor":"36","emulationMajor":"1","emulationMinor":"36","minCompatibilityMajor":"1","minCompatibilityMinor":"35",)"
     R"("gitVersion":"v1.36.2","gitCommit":"","gitTreeState":"clean","buildDate":"1970-01-01T00:00:00Z","goVersion":"","compiler":"clang",)"
     R"("platform":"linux/amd64"})";
-
-struct Check {
-  std::string_view name;
-  bool good;
-};
-
-// /livez, /readyz, /healthz, each with ?verbose, ?exclude=<check>, and /<check> below.
-Response health(const Core& core, const Call& call, std::string_view which, std::string_view check) {
-  bool starts = which == "readyz" || which == "healthz";
-  const Check checks[] = {{"ping", true},
-                          {"log", true},
-                          {"etcd", true},  // the store answers: every request here has gone through its loop
-                          {"poststarthook/start-system-namespaces", !starts || core.ready},
-                          {"shutdown", which != "readyz" || !core.stopping}};
-  std::string report;
-  bool good = true, known = false;
-  for (const Check& one : checks) {
-    if (!check.empty() && check != one.name) continue;
-    known = true;
-    bool excluded = false;
-    for (const auto& [name, value] : call.query) excluded = excluded || (name == "exclude" && value == one.name);
-    good = good && (one.good || excluded);
-    cat_to(report, one.good || excluded ? "[+]" : "[-]", one.name,
-           excluded ? " excluded: ok\n" : one.good ? " ok\n" : " failed: reason withheld\n");
-  }
-  if (!known) return io::http::json_response(404, path_not_found().to_json());
-  cat_to(report, which, " check ", good ? "passed\n" : "failed\n");
-  bool verbose = query_flag(call.query, "verbose") || io::http::query_has(call.query, "verbose");
-  Response out = io::http::text_response(good ? 200 : 500, good && !verbose ? "ok" : report);
-  out.headers.set("X-Content-Type-Options", "nosniff");
-  return out;
-}
 
 Response tagged(const Call& call, std::string body, std::string_view type) {
   std::string tag = cat("\"", codec::Digest::of(body).hex().substr(0, 40), "\"");
@@ -125,13 +93,7 @@ std::string without_trailing_slash(std::string_view path) {
 
 std::optional<Response> handle_path(Core& core, Call& call) {
   std::string path = without_trailing_slash(call.info.path);
-  if (call.info.verb != "get" && call.info.verb != "head") return std::nullopt;
   if (path == "/version") return io::http::json_response(200, std::string(kVersion));
-  for (std::string_view name : {"healthz", "livez", "readyz"}) {
-    std::string prefix = cat("/", name);
-    if (path == prefix) return health(core, call, name, {});
-    if (path.starts_with(cat(prefix, "/"))) return health(core, call, name, std::string_view(path).substr(prefix.size() + 1));
-  }
   constexpr std::string_view kOpenApi = "/openapi/v3";
   if (path.starts_with(kOpenApi)) return openapi(core, call, std::string_view(path).substr(kOpenApi.size()));
   if (path == "/") return io::http::json_response(200, R"({"paths":["/api","/api/v1","/apis","/healthz","/livez","/openapi/v3","/readyz","/version"]})");

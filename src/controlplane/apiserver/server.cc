@@ -138,7 +138,10 @@ io::Task<Answer<Response>> ApiServer::Impl::serve(Call& call) {
   if (accepted) call.accepted = *std::move(accepted);
   else if (!any_type) co_return refuse(accepted.error());
   if (!call.info.is_resource) {
-    auto response = handle_path(core, call);
+    bool reads = call.info.verb == "get" || call.info.verb == "head";
+    if (!reads) co_return refuse(path_not_found());
+    auto response = co_await handle_health(core, call);
+    if (!response) response = handle_path(core, call);
     if (!response) co_return refuse(path_not_found());
     co_return *std::move(response);
   }

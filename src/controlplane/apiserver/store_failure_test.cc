@@ -81,6 +81,8 @@ class World {
     send("DELETE", cat(kServices, "/s"), "", 200);
   }
 
+  std::pair<int, std::string> get(std::string_view target) { return ask("GET", target, ""); }
+
   // Addresses and ports that are taken are those of the Services that are there.
   void check() {
     std::set<std::string> taken, used;
@@ -102,14 +104,17 @@ class World {
     auto found = loop_.run_until_done(store_.range({.range = store::with_prefix(std::move(prefix))}));
     return found ? found->kvs : std::vector<store::KeyValue>();
   }
-  void send(std::string method, std::string_view target, std::string_view body, int expected) {
+  std::pair<int, std::string> ask(std::string method, std::string_view target, std::string_view body) {
     io::http::Request request{.method = std::move(method), .target = std::string(target)};
     bool patch = request.method == "PATCH";
     request.headers.set("Content-Type", patch ? "application/merge-patch+json" : "application/json");
     request.body = io::http::Body(std::string(body));
     request.peer.trusted_user = "admin";
     request.peer.trusted_groups = {"system:masters"};
-    auto [status, text] = loop_.run_until_done(exchange(server_, std::move(request)));
+    return loop_.run_until_done(exchange(server_, std::move(request)));
+  }
+  void send(std::string method, std::string_view target, std::string_view body, int expected) {
+    auto [status, text] = ask(std::move(method), target, body);
     if (store_.has_failed()) {
       // The step that met the failure, or one that builds on it.
       EXPECT_TRUE(status == expected || status == 503 || status == 404 || status == 409) << target << ": " << text;
@@ -122,6 +127,20 @@ class World {
   FailingStore store_;
   ApiServer server_;
 };
+
+TEST(StoreFailure, IsToldToWhoAsksForHealth) {
+  World world;
+  EXPECT_EQ(world.get("/readyz"), std::pair(200, std::string("ok")));
+  for (std::string_view path : {"/readyz", "/livez", "/readyz/etcd"}) {
+    world.store().fail_at(1);
+    auto [status, text] = world.get(path);
+    EXPECT_EQ(status, 500) << path;
+    EXPECT_NE(text.find("[-]etcd failed: reason withheld"), text.npos) << text;
+    EXPECT_EQ(world.get(path).first, 200) << path;
+  }
+  world.store().fail_at(1);
+  EXPECT_EQ(world.get("/readyz/ping").first, 200);
+}
 
 TEST(StoreFailure, LeavesNoHalfChange) {
   bool failed = true;
