@@ -122,6 +122,21 @@ TEST_F(ListWatch, ForgottenRevisionsExpire) {
   EXPECT_EQ(watch.next(), "end");
 }
 
+TEST_F(ListWatch, OneThatDoesNotReadPinsNoMoreThanABound) {
+  constexpr std::string_view kMaps = "/api/v1/namespaces/default/configmaps";
+  auto reads = open_watch(cat(kMaps, "?watch=true")), sleeps = open_watch(cat(kMaps, "?watch=true"));
+  const std::string big(500'000, 'x');
+  for (int i = 0; i < 70; ++i) {
+    std::string name = cat("m", i);
+    ASSERT_EQ(post(std::string(kMaps), cat(R"({"metadata":{"name":")", name, R"("},"data":{"d":")", big, "\"}}")).status, 201);
+    ASSERT_EQ(reads.next(), cat("ADDED ", name));
+  }
+  EXPECT_TRUE(sleeps.next().starts_with("ERROR too old resource version: "));
+  EXPECT_EQ(sleeps.next(), "end");
+  ASSERT_EQ(remove(cat(kMaps, "/m0")).status, 200);
+  EXPECT_EQ(reads.next(), "DELETED m0");
+}
+
 TEST_F(ListWatch, InitialEventsEndWithABookmark) {
   make("a");
   auto watch = open_watch(cat(kPods, "?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"));

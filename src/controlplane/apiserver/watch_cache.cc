@@ -9,7 +9,9 @@
 namespace kobuk::controlplane::apiserver {
 namespace {
 
-constexpr size_t kMaxChanges = 16'384;  // a watcher that is further behind is closed
+// A watcher that is further behind is closed.
+constexpr size_t kMaxChanges = 16'384, kMaxWeight = 32 << 20;
+constexpr size_t kTrimChanges = 64, kTrimWeight = 1 << 20;  // fewer are not worth looking for
 constexpr std::string_view kTypes[] = {"ADDED", "MODIFIED", "DELETED"};
 
 bool before_revision(store::Revision revision, const std::unique_ptr<WatchedChange>& change) { return revision < change->revision(); }
@@ -49,7 +51,7 @@ WatchCache::~WatchCache() { close(); }
 void WatchCache::close() {
   pumping_ = nullptr;
   running_ = false;
-  changes_.clear();
+  forget();
   for (Watcher* watcher : watchers_) {
     watcher->cache_ = nullptr;
     watcher->wake();
@@ -67,7 +69,7 @@ io::Task<Answer<void>> WatchCache::cover(store::Revision revision) {
   API_CO_CHECK(watch);
   if (running_ && base_ <= revision) co_return Answer<void>();  // somebody else was faster
   // The watchers know by revision what they have seen, so that history may be read again for the one that needs it.
-  changes_.clear();
+  forget();
   base_ = revision;
   running_ = true;
   pumping_ = std::make_unique<io::TaskGroup>(*loop_);
@@ -92,20 +94,31 @@ io::Task<void> WatchCache::pump(std::unique_ptr<store::Watch> watch) {
 }
 
 void WatchCache::take(store::WatchBatch batch) {
-  for (store::Event& event : batch.events) changes_.push_back(std::make_unique<WatchedChange>(std::move(event), *resource_));
+  for (store::Event& event : batch.events) {
+    changes_.push_back(std::make_unique<WatchedChange>(std::move(event), *resource_));
+    weight_ += changes_.back()->weight();
+  }
   trim();
   for (Watcher* watcher : watchers_) watcher->wake();
 }
 
 void WatchCache::trim() {
-  if (changes_.size() < 64) return;
+  if (changes_.size() < kTrimChanges && weight_ < kTrimWeight) return;
   store::Revision seen = changes_.back()->revision();
   for (Watcher* watcher : watchers_) seen = std::min(seen, watcher->seen_);
-  if (changes_.size() > kMaxChanges) seen = std::max(seen, changes_[changes_.size() - kMaxChanges]->revision());
-  while (!changes_.empty() && changes_.front()->revision() <= seen) {
-    base_ = changes_.front()->revision();
+  while (!changes_.empty()) {
+    const WatchedChange& oldest = *changes_.front();
+    bool too_much = changes_.size() > kMaxChanges || weight_ > kMaxWeight;
+    if (oldest.revision() > seen && !too_much) return;
+    base_ = seen = std::max(seen, oldest.revision());
+    weight_ -= oldest.weight();
     changes_.pop_front();
   }
+}
+
+void WatchCache::forget() {
+  changes_.clear();
+  weight_ = 0;
 }
 
 void WatchCache::fail_all(const Status& status) {
@@ -133,7 +146,7 @@ WatchCache::Watcher::~Watcher() {
   // Nobody watches: no work for changes of this resource.
   cache_->running_ = false;
   cache_->pumping_ = nullptr;
-  cache_->changes_.clear();
+  cache_->forget();
 }
 
 WatchedChange* WatchCache::Watcher::next() {

@@ -27,6 +27,8 @@ class WatchedChange {
   bool deleted() const { return event_.deleted; }
   bool existed() const { return event_.previous != nullptr; }
   const std::string& key() const { return event_.kv.key; }
+  // Bytes that it holds as stored; parsed and as a line of a watch it is a few times more.
+  size_t weight() const { return (event_.kv.value ? event_.kv.value->size() : 0) + (event_.previous ? event_.previous->size() : 0); }
   // Null values where there is none; with resourceVersion.
   const codec::Value& object();
   const codec::Value& previous();
@@ -85,12 +87,14 @@ class WatchCache {
   io::Task<void> pump(std::unique_ptr<store::Watch> watch);
   void take(store::WatchBatch batch);
   void trim();
+  void forget();
   void fail_all(const Status& status);
 
   io::Loop* loop_;
   store::Store* store_;
   const Resource* resource_;
   std::deque<std::unique_ptr<WatchedChange>> changes_;
+  size_t weight_ = 0;         // of changes_
   store::Revision base_ = 0;  // changes_ holds all changes after this
   bool running_ = false;
   std::set<Watcher*> watchers_;
