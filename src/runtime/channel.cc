@@ -50,8 +50,11 @@ io::Task<Result<Channel::Message>> Channel::receive() {
 
 Result<std::shared_ptr<Channel>> connect_monitor(io::Loop& loop, const std::string& directory) {
   auto socket = sys::connect_packet(directory, kSocketName);
-  if (!socket)
-    return fail(std::move(socket).error().with_code(Code::kUnavailable).context("the container's monitor"));
+  if (!socket) {
+    int cause = socket.error().system_errno();
+    bool nobody = cause == ECONNREFUSED || cause == ENOENT;
+    return fail(std::move(socket).error().with_code(nobody ? Code::kUnavailable : Code::kResourceExhausted).context("the container's monitor"));
+  }
   return std::make_shared<Channel>(loop, std::move(*socket));
 }
 

@@ -35,7 +35,8 @@ class Channel {
   io::detail::PollFd poll_;
 };
 
-// Connects to the monitor of the container with that folder. kUnavailable when there is none.
+// Connects to the monitor of the container with that folder. kUnavailable: there is none;
+// kResourceExhausted: there may be one, and it could not be reached now.
 Result<std::shared_ptr<Channel>> connect_monitor(io::Loop& loop, const std::string& directory);
 
 }  // namespace kobuk::runtime

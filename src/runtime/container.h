@@ -117,7 +117,7 @@ class Runtime {
   // stand and its init waits for start(). On an error nothing is left. kAlreadyExists when the folder does.
   io::Task<Result<std::unique_ptr<Container>>> create(ContainerSpec spec);
   // Finds a container of an earlier daemon again, whatever happened to it. kNotFound when there is no such
-  // folder.
+  // folder; any other error: it may live, and nothing of it is touched.
   io::Task<Result<std::unique_ptr<Container>>> adopt(std::string id);
   // The ids of all folders.
   Result<std::vector<std::string>> list() const;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -355,6 +356,26 @@ TEST_F(MonitorTest, OutlivesTheDaemon) {
   EXPECT_EQ((*dead)->state().exit_code, 9);
   removed(**dead);
   EXPECT_EQ(run(scratch_->runtime().adopt("a")).error().code(), Code::kNotFound);
+}
+
+TEST_F(MonitorTest, IsNotTakenForLostByADaemonWithoutDescriptors) {
+  auto container = started(scratch_->spec("a", {"sleep", "1000"}));
+  ASSERT_NE(container, nullptr);
+  container.reset();
+  rlimit before, none;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  auto adopted = run(scratch_->runtime().adopt("a"));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(adopted.has_value());
+  EXPECT_EQ(adopted.error().code(), Code::kResourceExhausted) << adopted.error().message();
+  auto again = run(scratch_->runtime().adopt("a"));
+  ASSERT_TRUE(again.has_value()) << again.error().message();
+  EXPECT_EQ((*again)->state().phase, Phase::kRunning);
+  ASSERT_TRUE(run((*again)->signal(SIGKILL)));
+  ASSERT_TRUE(run((*again)->wait()));
+  removed(**again);
 }
 
 TEST_F(MonitorTest, TakesItsContainerWithIt) {

@@ -120,26 +120,34 @@ io::Task<Result<std::unique_ptr<Container>>> Runtime::create(ContainerSpec spec)
   co_return fail(std::move(error));
 }
 
+// What the monitor knows of its container; it tells of changes on this channel from then on. kUnavailable: it is gone.
+static io::Task<Result<ContainerState>> ask_and_follow(Channel& channel) {
+  KOBUK_CO_CHECK(channel.send(Request{.kind = Request::Kind::kFollow}));
+  auto receiving = channel.receive();
+  auto message = co_await std::move(receiving);
+  if (!message) co_return fail(std::move(message).error());
+  co_return decode_state(message->reply.bytes);
+}
+
 io::Task<Result<std::unique_ptr<Container>>> Runtime::adopt(std::string id) {
   std::unique_ptr<Container> container(new Container(*this, id));
   if (id.empty() || id.find('/') != id.npos || id[0] == '.' || !sys::exists(container->directory_))
     co_return fail(Code::kNotFound, "no container with the id ", id);
   auto channel = connect_monitor(loop_, container->directory_);
-  auto asked = channel ? (*channel)->send(Request{.kind = Request::Kind::kFollow})
-                       : Result<void>(fail(channel.error()));
-  if (asked) {
-    auto receiving = (*channel)->receive();
-    auto message = co_await std::move(receiving);
-    auto state = message ? decode_state(message->reply.bytes)
-                         : Result<ContainerState>(fail(std::move(message).error()));
-    if (state) {
-      container->state_ = std::move(*state);
-      container->follow_events(std::move(*channel));
-      co_return container;
-    }
-    // Another version's monitor is alive: its container must not be taken for lost.
-    if (state.error().code() == Code::kUnsupported) co_return fail(std::move(state).error());
+  Result<ContainerState> state = fail(Code::kUnavailable, "not asked");
+  if (channel) {
+    auto asking = ask_and_follow(**channel);
+    state = co_await std::move(asking);
+  } else {
+    state = fail(channel.error());
   }
+  if (state) {
+    container->state_ = std::move(*state);
+    container->follow_events(std::move(*channel));
+    co_return container;
+  }
+  // A monitor of another version, or one that can't be asked now, may be alive: its container is not lost.
+  if (state.error().code() != Code::kUnavailable) co_return fail(std::move(state).error());
   auto cleaning = container->clean_up_lost();
   co_await std::move(cleaning);
   co_return container;
