@@ -7,6 +7,12 @@
 namespace kobuk::runtime {
 namespace {
 
+std::string octal(uint32_t mode) {
+  std::string out;
+  for (; mode != 0; mode >>= 3) out.insert(out.begin(), static_cast<char>('0' + (mode & 7)));
+  return cat('0', out);
+}
+
 struct Flag {
   uint64_t value;
   std::string_view name;
@@ -67,7 +73,7 @@ struct Describe {
   }
   std::string operator()(const ChangeMount& s) { return cat("change mount /", s.target, text(s.change)); }
   std::string operator()(const MakeNode& s) {
-    return cat("node /", s.path, " mode=", s.mode, " device=", s.major, ':', s.minor, " owner=", s.uid, ':',
+    return cat("node /", s.path, " mode=", octal(s.mode), " device=", s.major, ':', s.minor, " owner=", s.uid, ':',
                s.gid);
   }
   std::string operator()(const MakeLink& s) { return cat("link /", s.path, " to ", s.target); }
