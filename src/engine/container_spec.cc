@@ -2,11 +2,10 @@
 #include "engine/container_spec.h"
 
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 
+#include "engine/container_devices.h"
 #include "engine/seccomp_profile.h"
 #include "runtime/defaults.h"
 #include "sys/capability.h"
@@ -90,28 +89,6 @@ Result<void> add_mounts(ContainerSpec& spec, const ContainerRecord& record, cons
       replace_mount(spec, bind_mount(mount, found->second));
     }
   }
-  return {};
-}
-
-Result<void> add_device(ContainerSpec& spec, const DeviceRecord& device) {
-  struct stat found {};
-  if (stat(device.host.c_str(), &found) != 0)
-    return fail(Code::kInvalid, "error gathering device information while adding custom device \"", device.host, "\": no such file or directory");
-  bool block = S_ISBLK(found.st_mode);
-  if (!block && !S_ISCHR(found.st_mode))
-    return fail(Code::kInvalid, "error gathering device information while adding custom device \"", device.host, "\": not a device node");
-  runtime::Device out;
-  out.path = device.container.empty() ? device.host : device.container;
-  out.type = block ? 'b' : 'c';
-  out.major = major(found.st_rdev);
-  out.minor = minor(found.st_rdev);
-  out.mode = found.st_mode & 0777;
-  out.uid = found.st_uid;
-  out.gid = found.st_gid;
-  KOBUK_TRY(uint8_t access, sys::parse_device_access(device.permissions));
-  spec.device_rules.push_back({out.type, out.major, out.minor, access});
-  std::erase_if(spec.devices, [&](const runtime::Device& old) { return old.path == out.path; });
-  spec.devices.push_back(std::move(out));
   return {};
 }
 
@@ -225,7 +202,12 @@ Result<ContainerSpec> make_container_spec(const ContainerRecord& record, const S
   KOBUK_CHECK(set_process(spec, record));
   KOBUK_CHECK(set_security(spec, record, facts));
   KOBUK_CHECK(add_mounts(spec, record, inputs));
+  if (record.privileged) KOBUK_CHECK(add_host_devices(spec));
   for (const DeviceRecord& device : record.devices) KOBUK_CHECK(add_device(spec, device));
+  for (const std::string& text : record.device_rules) {
+    KOBUK_TRY(sys::DeviceRule rule, sys::parse_device_rule(text));
+    spec.device_rules.push_back(rule);
+  }
   spec.stdin_open = record.stdin_open;
   spec.stdin_once = record.stdin_once;
   set_log(spec, record.log);

@@ -1,12 +1,19 @@
 #include "engine/container_spec.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "engine/seccomp_profile.h"
 #include "runtime/defaults.h"
 #include "sys/capability.h"
+#include "sys/device_filter.h"
+#include "sys/file.h"
 
 namespace kobuk::engine {
 namespace {
@@ -107,9 +114,37 @@ TEST(ContainerSpec, DevicesComeWithTheirPermissions) {
   EXPECT_EQ(make_container_spec(record, {}, facts()).error().message(), "invalid device mode: rq");
   record.devices.clear();
   record.privileged = true;
-  EXPECT_TRUE(sys::allows_every_device(make_container_spec(record, {}, facts())->device_rules));
+  auto privileged = make_container_spec(record, {}, facts());
+  EXPECT_TRUE(sys::allows_every_device(privileged->device_rules));
+  auto has = [&](std::string_view path) { return std::ranges::count(privileged->devices, path, &runtime::Device::path); };
+  EXPECT_EQ(has("/dev/kmsg"), 1);
+  EXPECT_EQ(has("/dev/null"), 1);
+  EXPECT_EQ(has("/dev/console"), 0);
   record.origin = Origin::kSandbox, record.privileged = false;
   EXPECT_TRUE(make_container_spec(record, {}, facts())->device_rules.empty());
+}
+
+TEST(ContainerSpec, AFolderOfDevicesIsAllOfThem) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root makes devices";
+  char name[] = "/tmp/devices-test-XXXXXX";
+  const std::string folder = mkdtemp(name);
+  ASSERT_TRUE(sys::make_directories(cat(folder, "/deep"), 0755));
+  ASSERT_EQ(mknod(cat(folder, "/a").c_str(), S_IFCHR | 0640, makedev(1, 3)), 0);
+  ASSERT_EQ(mknod(cat(folder, "/deep/b").c_str(), S_IFCHR | 0600, makedev(1, 5)), 0);
+  ASSERT_TRUE(sys::write_file(cat(folder, "/file"), ""));
+  ContainerRecord record = shell();
+  record.devices = {{cat(folder, "/"), "/dev/mine", "r"}};
+  auto spec = make_container_spec(record, {}, facts());
+  ASSERT_TRUE(spec) << spec.error().message();
+  std::vector<std::pair<std::string, uint32_t>> found;
+  for (const auto& device : spec->devices)
+    if (device.path.starts_with("/dev/mine")) found.emplace_back(device.path, device.minor);
+  std::ranges::sort(found);
+  EXPECT_EQ(found, (std::vector<std::pair<std::string, uint32_t>>{{"/dev/mine/a", 3}, {"/dev/mine/deep/b", 5}}));
+  EXPECT_EQ(std::ranges::count(spec->device_rules, sys::DeviceRule{'c', 1, 5, sys::kDeviceRead}), 1);
+  record.devices = {{cat(folder, "/file"), "", "r"}};
+  EXPECT_THAT(make_container_spec(record, {}, facts()).error().message(), ::testing::EndsWith("not a device node"));
+  EXPECT_TRUE(sys::remove_tree(folder));
 }
 
 TEST(ContainerSpec, CgroupsStayBelowTheProfilesRoot) {

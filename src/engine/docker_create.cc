@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "codec/json.h"
 #include "engine/names.h"
+#include "sys/device_filter.h"
 
 namespace kobuk::engine::docker {
 namespace {
@@ -48,7 +49,6 @@ constexpr Refusal kRefused[] = {
     {"BlkioDeviceWriteIOps", "--device-write-iops is not supported"},
     {"CpuRealtimePeriod", "--cpu-rt-period is not supported"},
     {"CpuRealtimeRuntime", "--cpu-rt-runtime is not supported"},
-    {"DeviceCgroupRules", "--device-cgroup-rule is not supported: name devices with --device"},
     {"DeviceRequests", "--gpus is not supported: name devices with --device"},
     {"StorageOpt", "--storage-opt is not supported"},
     {"OomKillDisable", "--oom-kill-disable is not supported"},
@@ -365,6 +365,10 @@ Result<void> set_devices_and_limits(const Value& host, ContainerRecord& out) {
   for (const Value& device : host["Devices"].items()) {
     out.devices.push_back({std::string(device["PathOnHost"].as_string()), std::string(device["PathInContainer"].as_string()),
                            std::string(device["CgroupPermissions"].as_string())});
+  }
+  for (const Value& rule : host["DeviceCgroupRules"].items()) {
+    out.device_rules.emplace_back(rule.as_string());
+    KOBUK_CHECK(sys::parse_device_rule(out.device_rules.back()));
   }
   for (const Value& limit : host["Ulimits"].items())
     out.ulimits.push_back({std::string(limit["Name"].as_string()), limit["Soft"].as_int(), limit["Hard"].as_int()});

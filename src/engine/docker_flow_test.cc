@@ -75,6 +75,15 @@ TEST_F(DockerFlow, WhatIsWrongIsSaidAsDockerSaysIt) {
   EXPECT_EQ(ok("ps -aq --filter name=nope"), "");
 }
 
+TEST_F(DockerFlow, DevicesOfTheHost) {
+  EXPECT_EQ(ok("run --rm --privileged busybox sh -c 'test -c /dev/kmsg && test -c /dev/full && test ! -e /dev/there-is-none && echo all'"), "all\n");
+  EXPECT_EQ(ok("run --rm busybox sh -c 'test -e /dev/kmsg || echo none'"), "none\n");
+  constexpr std::string_view kUse = "busybox sh -c 'mknod /tmp/f c 10 237 && (: < /tmp/f) 2>&1; true'";  // /dev/loop-control
+  EXPECT_THAT(docker(cat("run --rm ", kUse)).text, HasSubstr("Operation not permitted"));
+  EXPECT_THAT(docker(cat("run --rm --device-cgroup-rule 'c 10:* r' ", kUse)).text, Not(HasSubstr("Operation not permitted")));
+  EXPECT_THAT(refused("run --device-cgroup-rule 'c 1:x rwm' busybox true"), HasSubstr("invalid"));
+}
+
 TEST_F(DockerFlow, OptionsWork) {
   EXPECT_EQ(ok("run --rm -e A=b -w /tmp -u alice -h box busybox sh -c 'echo $A; pwd; id -u; hostname; echo $HOME'"), "b\n/tmp\n1000\nbox\n/home\n");
   EXPECT_EQ(ok("run --rm --entrypoint /bin/echo busybox x y"), "x y\n");

@@ -53,7 +53,7 @@ void visit(V& v, ContainerRecord& r) {
   v("user", r.user), v("groups", r.groups), v("tty", r.tty), v("stdinOpen", r.stdin_open), v("stdinOnce", r.stdin_once);
   v("columns", r.columns), v("rows", r.rows), v("privileged", r.privileged), v("noNewPrivileges", r.no_new_privileges);
   v("readonlyRootfs", r.readonly_rootfs), v("capAdd", r.cap_add), v("capDrop", r.cap_drop), v("seccomp", r.seccomp);
-  v("maskedPaths", r.masked_paths), v("readonlyPaths", r.readonly_paths), v("mounts", r.mounts), v("devices", r.devices);
+  v("maskedPaths", r.masked_paths), v("readonlyPaths", r.readonly_paths), v("mounts", r.mounts), v("devices", r.devices), v("deviceRules", r.device_rules);
   v("ulimits", r.ulimits), v("oomScoreAdj", r.oom_score_adj), v("sysctls", r.sysctls), v("shmSize", r.shm_size);
   v("hostname", r.hostname), v("domainname", r.domainname), v("networkMode", r.network_mode), v("pidMode", r.pid_mode);
   v("ipcMode", r.ipc_mode), v("utsMode", r.uts_mode), v("cgroupnsMode", r.cgroupns_mode);

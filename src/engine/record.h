@@ -93,6 +93,7 @@ struct ContainerRecord {
   std::optional<std::vector<std::string>> masked_paths, readonly_paths;
   std::vector<MountRecord> mounts;
   std::vector<DeviceRecord> devices;
+  std::vector<std::string> device_rules;  // "c 1:* rwm"
   std::vector<UlimitRecord> ulimits;
   std::optional<int64_t> oom_score_adj;
   std::map<std::string, std::string> sysctls;

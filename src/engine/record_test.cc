@@ -15,7 +15,7 @@ ContainerRecord full_record() {
   r.cap_add = {"NET_ADMIN"}, r.masked_paths = std::vector<std::string>{}, r.oom_score_adj = 0;
   r.mounts = {{.type = MountType::kVolume, .source = "v", .destination = "/d", .copy = false, .anonymous = true},
               {.type = MountType::kTmpfs, .destination = "/t", .options = "size=1m"}};
-  r.devices = {{"/dev/null", "/dev/x", "rw"}}, r.ulimits = {{"nofile", 10, -1}};
+  r.devices = {{"/dev/null", "/dev/x", "rw"}}, r.device_rules = {"c 1:* r"}, r.ulimits = {{"nofile", 10, -1}};
   r.sysctls = {{"net.ipv4.ip_forward", "1"}}, r.limits.memory_max = 64 << 20, r.limits.unified = {{"memory.high", "1"}};
   r.restart = RestartMode::kOnFailure, r.restart_tries = 3, r.stop_timeout = 0;
   r.labels = {{"a", "b"}, {"", ""}};

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 
+#include "base/strings.h"
 #include "sys/fd.h"
 
 namespace kobuk::sys {
@@ -71,6 +73,24 @@ Result<uint8_t> parse_device_access(std::string_view text) {
     out |= bit;
   }
   return out;
+}
+
+Result<DeviceRule> parse_device_rule(std::string_view text) {
+  auto wrong = [&] { return fail(Code::kInvalid, "invalid device cgroup rule format: '", text, "'"); };
+  auto number = [](std::string_view part) -> std::optional<int64_t> {
+    if (part == "*") return DeviceRule::kAny;
+    auto value = parse_uint(part);
+    if (!value || *value > UINT32_MAX) return std::nullopt;
+    return static_cast<int64_t>(*value);
+  };
+  auto parts = split(text, ' ');
+  if (parts.size() != 3 || parts[0].size() != 1 || parts[2].empty() || parts[2].size() > 3) return wrong();
+  auto numbers = split(parts[1], ':');
+  if (numbers.size() != 2 || std::string_view("abc").find(parts[0]) == std::string_view::npos) return wrong();
+  auto major = number(numbers[0]), minor = number(numbers[1]);
+  auto access = parse_device_access(parts[2]);
+  if (!major || !minor || !access) return wrong();
+  return DeviceRule{parts[0][0], *major, *minor, *access};
 }
 
 std::string device_rule_text(const DeviceRule& rule) {

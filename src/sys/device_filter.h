@@ -31,6 +31,8 @@ inline constexpr DeviceRule kEveryDevice{'a', DeviceRule::kAny, DeviceRule::kAny
 bool allows_every_device(const std::vector<DeviceRule>& rules);
 // "rwm", in any order; empty means all. kInvalid for other letters.
 Result<uint8_t> parse_device_access(std::string_view text);
+// What device_rule_text() writes, with any of 'a', 'b', 'c' and one to three letters of access. kInvalid.
+Result<DeviceRule> parse_device_rule(std::string_view text);
 // As the v1 controller writes it: "c 136:* rwm".
 std::string device_rule_text(const DeviceRule& rule);
 

@@ -67,6 +67,9 @@ TEST(DeviceFilter, ReadsAndWritesRulesAsTheControllerDoes) {
   EXPECT_EQ(parse_device_access("rx").error().message(), "invalid device mode: rx");
   EXPECT_EQ(device_rule_text({'c', 136, kAny, kDeviceAll}), "c 136:* rwm");
   EXPECT_EQ(device_rule_text({'b', 8, 1, kDeviceRead}), "b 8:1 r");
+  for (std::string_view text : {"c 136:* rwm", "b 8:1 r", "a *:* m"}) EXPECT_EQ(device_rule_text(*parse_device_rule(text)), text);
+  for (std::string_view text : {"", "c", "d 1:1 r", "c 1:1", "c 1 r", "c 1:1 ", "c 1:1 rwmr", "c 1:1 x", "c 1:1:1 r", "c 1:4294967296 r", "c -1:1 r"})
+    EXPECT_EQ(parse_device_rule(text).error().message(), cat("invalid device cgroup rule format: '", text, "'"));
   auto writes = device_writes("/g", {{'a', 9, kAny, kDeviceRead}, {'c', 1, 3, kDeviceAll}});
   ASSERT_EQ(writes.size(), 4u);
   EXPECT_EQ(writes[0], (CgroupWrite{"/g/devices.deny", "a", false}));
