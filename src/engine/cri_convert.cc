@@ -3,10 +3,17 @@
 
 #include <algorithm>
 
+#include "image/reference.h"
 #include "sys/file.h"
 
 namespace kobuk::engine {
 namespace {
+
+// "nginx:latest" as kubelets know it: "docker.io/library/nginx:latest".
+std::string full_text(const std::string& tag) {
+  auto reference = image::parse_reference(tag);
+  return reference ? image::full(*reference) : tag;
+}
 
 constexpr const char* kPodNetwork = "pods";
 
@@ -182,6 +189,8 @@ ContainerStatus cri_container_status(const Entry& entry, const image::ImageInfo*
   }
   out.image = record.image, out.image_id = record.image_id, out.image_ref = record.image_id;
   if (image != nullptr && !image->repo_digests.empty()) out.image_ref = image->repo_digests.front();
+  // By name where it has one: kubelets ask for an image by its id.
+  if (image != nullptr && !image->tags.empty()) out.image = full_text(image->tags.front());
   out.labels = record.labels, out.annotations = record.annotations;
   out.log_path = record.log.path;
   out.user = record.user;
@@ -189,7 +198,9 @@ ContainerStatus cri_container_status(const Entry& entry, const image::ImageInfo*
 }
 
 CriImage cri_image(const image::ImageInfo& image) {
-  return {.id = image.id, .repo_tags = image.tags, .repo_digests = image.repo_digests, .size = static_cast<uint64_t>(image.size), .user = image.config.user};
+  std::vector<std::string> tags;
+  for (const std::string& tag : image.tags) tags.push_back(full_text(tag));
+  return {.id = image.id, .repo_tags = std::move(tags), .repo_digests = image.repo_digests, .size = static_cast<uint64_t>(image.size), .user = image.config.user};
 }
 
 }  // namespace kobuk::engine

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <optional>
 
 #include "api/decode.h"
 #include "api/quantity.h"
@@ -61,6 +63,17 @@ bool same(const core::NodeCondition& a, const core::NodeCondition& b) {
   return a.status == b.status && a.reason == b.reason && a.message == b.message;
 }
 
+// Of the file system that the directory lies on, or will lie on.
+std::optional<struct statvfs> disk_of(std::string directory) {
+  struct statvfs disk{};
+  while (::statvfs(directory.c_str(), &disk) != 0) {
+    size_t slash = directory.rfind('/');
+    if (errno != ENOENT || slash == std::string::npos || directory == "/") return std::nullopt;
+    directory.resize(std::max<size_t>(slash, 1));
+  }
+  return disk;
+}
+
 }  // namespace
 
 NodeFacts read_node_facts(const std::string& directory) {
@@ -78,8 +91,7 @@ NodeFacts read_node_facts(const std::string& directory) {
   out.cpu_millicores = std::max<int64_t>(::sysconf(_SC_NPROCESSORS_ONLN), 1) * 1000;
   auto memory = sys::read_file("/proc/meminfo", 64 << 10);
   if (memory) out.memory_bytes = meminfo(*memory, "MemTotal");
-  struct statvfs disk{};
-  if (::statvfs(directory.c_str(), &disk) == 0) out.disk_bytes = static_cast<int64_t>(disk.f_blocks * disk.f_frsize);
+  if (auto disk = disk_of(directory)) out.disk_bytes = static_cast<int64_t>(disk->f_blocks * disk->f_frsize);
   return out;
 }
 
@@ -87,8 +99,8 @@ NodePressure read_node_pressure(const std::string& directory) {
   NodePressure out;
   auto memory = sys::read_file("/proc/meminfo", 64 << 10);
   out.memory_available = memory ? meminfo(*memory, "MemAvailable") : kMemoryReserve;
-  struct statvfs disk{};
-  out.disk_available = ::statvfs(directory.c_str(), &disk) == 0 ? static_cast<int64_t>(disk.f_bavail * disk.f_frsize) : kDiskReserve;
+  auto disk = disk_of(directory);
+  out.disk_available = disk ? static_cast<int64_t>(disk->f_bavail * disk->f_frsize) : kDiskReserve;
   out.max_pids = parse_int(read_line("/proc/sys/kernel/pid_max")).value_or(0);
   std::string load = read_line("/proc/loadavg");  // "0.1 0.2 0.3 running/all last"
   size_t slash = load.find('/');

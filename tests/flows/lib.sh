@@ -77,6 +77,7 @@ spec:
         command: [sh, -c, "echo served by $HOSTNAME >/tmp/index.html; echo started; exec httpd -f -p 80 -h /tmp"]
         env: [{name: HOSTNAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
         ports: [{containerPort: 80}]
+        resources: {requests: {cpu: 10m, memory: 8Mi, ephemeral-storage: 10Mi}, limits: {memory: 64Mi}}
         readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
 ---
 apiVersion: v1

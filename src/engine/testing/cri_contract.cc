@@ -126,7 +126,7 @@ TEST_P(CriContract, APodHasItsNetworkNamesAndLogs) {
   EXPECT_EQ(exec(server, {"sh", "-c", "ls /proc | grep -c '^[0-9]'"}).size(), 2u) << "a PID namespace of its own";
   ContainerStatus running = get(cri().container_status(client));
   EXPECT_EQ(running.name, "client");
-  EXPECT_EQ(running.image, "busybox");
+  EXPECT_EQ(running.image, "docker.io/library/busybox:latest");
   auto log = sys::read_file(running.log_path);
   ASSERT_TRUE(log);
   EXPECT_THAT(*log, HasSubstr(" stdout F out\n"));
@@ -287,7 +287,7 @@ TEST_P(CriContract, StreamsTellWhatIsWrongAtOnce) {
 TEST_P(CriContract, ImagesAreListedAndRemoved) {
   std::vector<CriImage> list = get(cri().list_images());
   ASSERT_EQ(list.size(), 1u);
-  EXPECT_THAT(list.front().repo_tags, ::testing::ElementsAre(HasSubstr("busybox:latest")));
+  EXPECT_THAT(list.front().repo_tags, ::testing::ElementsAre("docker.io/library/busybox:latest"));
   EXPECT_GT(list.front().size, 100'000u);
   auto found = get(cri().image_status("busybox"));
   ASSERT_TRUE(found);
@@ -337,7 +337,7 @@ TEST_P(CriContract, StatusesAreWhole) {
     EXPECT_EQ(status.labels, wanted.labels);
     EXPECT_EQ(status.annotations, wanted.annotations);
     EXPECT_EQ(status.user, "1000:3000");
-    EXPECT_EQ(status.image, "busybox");
+    EXPECT_EQ(status.image, "docker.io/library/busybox:latest");
     EXPECT_THAT(status.image_id, HasSubstr("sha256:"));
     EXPECT_EQ(status.log_path, cat(world->data(), "/pods/web/c/0.log"));
     EXPECT_LE(status.created, status.started);
