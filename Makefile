@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build/release
 JOBS  := $(shell nproc)
 
-.PHONY: quickstart deps configure build test bench asan fuzz tidy format clean
+.PHONY: quickstart deps configure build test bench asan fuzz tidy lint format clean
 
 quickstart: build             ## a cluster with nginx behind a Service, from a bare machine
 	@tools/quickstart
@@ -37,11 +37,14 @@ bench: build                  ## the bars of a cluster, measured here
 tidy:                         ## checks on the source itself: rooms, sizes, names
 	@tools/tidy/tidy
 
-format:
+lint:                         ## clang-tidy over what differs from FROM (default origin/main), or over FILES
+	@tools/lint $(FILES)
+
+format:                       ## clang-format over everything
 	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
 
-clean:
+clean:                        ## forget all builds
 	@rm -rf build
 
-help:
+help:                         ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
