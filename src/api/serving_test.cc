@@ -3,6 +3,7 @@
 
 #include "api/discovery.h"
 #include "api/openapi.h"
+#include "api/openapi_v2.h"
 #include "api/table.h"
 #include "api/testing/objects.h"
 #include "codec/json.h"
@@ -88,6 +89,32 @@ TEST(OpenApi, HasNoDanglingReferences) {
       EXPECT_NE(document.root["components"]["schemas"].find(name), nullptr) << path << " " << name;
     }
   }
+}
+
+TEST(OpenApi, SaysTheSameInVersion2) {
+  std::string text = openapi_v2_document(builtin_kinds(), served);
+  auto document = *codec::parse_json(text);
+  EXPECT_EQ(document.root["swagger"].as_string(), "2.0");
+  EXPECT_EQ(text.find("#/components/"), std::string::npos);
+  const Value& definitions = document.root["definitions"];
+  EXPECT_EQ(codec::to_json(definitions["io.k8s.api.core.v1.Pod"]["properties"]["spec"]), R"({"$ref":"#/definitions/io.k8s.api.core.v1.PodSpec"})");
+  EXPECT_EQ(codec::to_json(definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]), R"({"type":"string","format":"int-or-string"})");
+  constexpr std::string_view kRef = "\"$ref\":\"#/definitions/";
+  for (size_t at = text.find(kRef); at != std::string::npos; at = text.find(kRef, at + 1)) {
+    size_t start = at + kRef.size();
+    std::string name = text.substr(start, text.find('"', start) - start);
+    EXPECT_NE(definitions.find(name), nullptr) << name;
+  }
+  const Value& patch = document.root["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+  std::set<std::string> parameters;
+  for (const Value& parameter : patch["parameters"].items())
+    parameters.insert(cat(parameter["in"].as_string(), " ", parameter["name"].as_string(), " ", parameter["type"].as_string()));
+  EXPECT_TRUE(parameters.contains("query fieldValidation string"));
+  EXPECT_TRUE(parameters.contains("body body "));
+  auto bytes = openapi_v2_protobuf(text);
+  ASSERT_TRUE(bytes) << bytes.error().message();
+  EXPECT_TRUE(bytes->starts_with("\x0a\x03" "2.0"));  // kubectl reads the rest: KubectlTest
+  EXPECT_FALSE(openapi_v2_protobuf("{"));
 }
 
 std::string row(std::string_view yaml) {

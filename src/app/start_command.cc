@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/version.h"
 #include "app/cluster_commands.h"
 #include "app/command_end.h"
 #include "app/control.h"
@@ -190,7 +191,7 @@ Result<std::string> start(const Wanted& wanted) {
     return fail(std::move(started).error());
   }
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
-  return cat("Cluster \"", profile.name, "\" runs Kubernetes ", kKubernetesVersion, " at https://127.0.0.1:", profile.port,
+  return cat("Cluster \"", profile.name, "\" runs Kubernetes ", api::kKubernetesVersion, " at https://127.0.0.1:", profile.port,
              " (", took, " ms).\n", next_steps(profile));
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "api/version.h"
 #include "app/options.h"
 
 namespace kobuk::app {
@@ -21,9 +22,9 @@ int run_version(const std::vector<std::string>& arguments) {
   if (options.help_wanted()) {
     std::fputs(options.help().c_str(), stdout);
   } else if (output == "json") {
-    std::printf("{\"version\":\"%s\",\"kubernetes\":\"%s\"}\n", kVersion, kKubernetesVersion);
+    std::printf("{\"version\":\"%s\",\"kubernetes\":\"%s\"}\n", kVersion, api::kKubernetesVersion.data());
   } else {
-    std::printf("kobuk %s (Kubernetes API %s)\n", kVersion, kKubernetesVersion);
+    std::printf("kobuk %s (Kubernetes API %s)\n", kVersion, api::kKubernetesVersion.data());
   }
   return 0;
 }

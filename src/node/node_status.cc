@@ -11,6 +11,7 @@
 
 #include "api/decode.h"
 #include "api/quantity.h"
+#include "api/version.h"
 #include "base/strings.h"
 #include "codec/json.h"
 #include "sys/file.h"
@@ -21,7 +22,6 @@ namespace {
 constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kMemoryReserve = 100 * kMiB;     // below this much free memory the node is under pressure
 constexpr int64_t kDiskReserve = 1024 * kMiB;      // below this much free disk as well
-constexpr std::string_view kKubeletVersion = "v1.36.2";
 
 std::string read_line(const std::string& path) {
   auto text = sys::read_file(path, 64 << 10);
@@ -131,7 +131,7 @@ core::Node make_node(const KubeletOptions& options, const NodeFacts& facts) {
   info.machine_id = facts.machine_id, info.system_uuid = facts.system_uuid, info.boot_id = facts.boot_id;
   info.kernel_version = facts.kernel_version, info.os_image = facts.os_image;
   info.container_runtime_version = cat("kobuk://", options.runtime_version);
-  info.kubelet_version = kKubeletVersion;
+  info.kubelet_version = api::kKubernetesVersion;
   info.operating_system = "linux", info.architecture = facts.architecture;
   return out;
 }

@@ -41,6 +41,8 @@ expect 0 "take effect after kobuk stop" "$KOBUK" start -p "$profile" --cpus 1
 pod='{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: "none/such:1"'
 expect 1 '.spec.containers[name="c"].imagee: field not declared in schema' apply "$pod, imagee: x}]}}"
 expect 1 'The Pod "p" is invalid: spec.containers[0].name: Invalid value' apply '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: C_, image: "a:1"}]}}'
+expect 1 'no matches for kind "Pood" in version "v1"' apply '{apiVersion: v1, kind: Pood, metadata: {name: p}}'
+expect 1 'no matches for kind "NetworkPolicy" in version "networking.k8s.io/v1"' apply '{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}}'
 expect 1 'no matches for kind "Pod" in version "v2"' apply '{apiVersion: v2, kind: Pod, metadata: {name: p}}'
 expect 1 '(default/d; apps/v1, Kind=Deployment): .spec.replicas: expected numeric (int or float), got string' apply '{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: "three", selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: x}]}}}}'
 expect 1 'namespaces "nowhere" not found' apply '{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: nowhere}}'

@@ -26,7 +26,7 @@ inline constexpr size_t kMaxBodyBytes = 3u << 20;
 inline constexpr size_t kMaxObjectBytes = 3u << 19;  // of what is stored: as much as etcd takes
 
 struct OpenApiDocument {
-  SharedBytes json;
+  SharedBytes bytes;
   std::string hash;
 };
 
@@ -43,7 +43,7 @@ struct Core {
   std::unique_ptr<Authorizer> authorizer;
   std::vector<Resource> resources;
   std::map<const Resource*, std::unique_ptr<WatchCache>> caches;
-  mutable std::map<std::string, OpenApiDocument, std::less<>> openapi_documents;  // by path, as they are asked for
+  mutable std::map<std::string, OpenApiDocument, std::less<>> openapi_documents;  // by path and form, as they are asked for
   std::map<std::string, std::unique_ptr<io::http::Transport>> kubelets;  // by address
   store::LeaseId event_lease = 0;  // of the Events of the last minute
   MonoTime event_lease_until{};

@@ -68,6 +68,25 @@ TEST_F(KubectlTest, ToldWhatIsWrongWithAManifest) {
             "Error from server (NotFound): error when creating \"STDIN\": namespaces \"nowhere\" not found\n");
 }
 
+// kubectl checks these by OpenAPI v2 before it sends anything.
+TEST_F(KubectlTest, SaysWhatItDoesNotKnowAndChecksLists) {
+  EXPECT_THAT(kubectl("apply -f -", edited("kind: Deployment", "kind: Deploymant")).text,
+              HasSubstr("no matches for kind \"Deploymant\" in version \"apps/v1\"\nensure CRDs are installed first"));
+  EXPECT_THAT(kubectl("create -f -", edited("apiVersion: apps/v1", "apiVersion: example.com/v1")).text,
+              HasSubstr("no matches for kind \"Deployment\" in version \"example.com/v1\""));
+  constexpr std::string_view kList = "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v}},"
+                                     "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 80, targetPort: 8080}]}},"
+                                     "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i, "
+                                     "resources: {limits: {cpu: 1, memory: 1Gi}}, livenessProbe: {httpGet: {port: http}}}]}}]";
+  EXPECT_EQ(kubectl("apply -f -", kList).text, "configmap/a created\nservice/s created\npod/p created\n");
+  std::string wrong(kList);
+  wrong.replace(wrong.find("targetPort"), 10, "targetPart");
+  EXPECT_THAT(kubectl("apply -f -", wrong).text, HasSubstr("unknown field \"targetPart\" in io.k8s.api.core.v1.ServicePort"));
+  wrong = kList;
+  wrong.replace(wrong.find("port: 80"), 8, "port: no");
+  EXPECT_THAT(kubectl("apply -f -", wrong).text, HasSubstr("invalid type for io.k8s.api.core.v1.ServicePort.port: got \"boolean\", expected \"integer\""));
+}
+
 TEST_F(KubectlTest, AppliesOnTheServerSide) {
   EXPECT_EQ(kubectl("apply --server-side -f -", kDeployment).text, "deployment.apps/web serverside-applied\n");
   EXPECT_EQ(kubectl("apply --server-side -f -", kDeployment).text, "deployment.apps/web serverside-applied\n");

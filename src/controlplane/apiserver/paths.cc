@@ -1,5 +1,7 @@
 // What is no resource: version, discovery, OpenAPI.
 #include "api/openapi.h"
+#include "api/openapi_v2.h"
+#include "api/version.h"
 #include "base/strings.h"
 #include "codec/digest.h"
 #include "controlplane/apiserver/handlers.h"
@@ -9,10 +11,12 @@ namespace {
 
 using io::http::Response;
 
-constexpr std::string_view kVersion =
-    R"({"major":"1","minor":"36","emulationMajor":"1","emulationMinor":"36","minCompatibilityMajor":"1","minCompatibilityMinor":"35",)"
-    R"("gitVersion":"v1.36.2","gitCommit":"","gitTreeState":"clean","buildDate":"1970-01-01T00:00:00Z","goVersion":"","compiler":"clang",)"
-    R"("platform":"linux/amd64"})";
+std::string version_info() {
+  return cat(R"({"major":"1","minor":"36","emulationMajor":"1","emulationMinor":"36","minCompatibilityMajor":"1","minCompatibilityMinor":"35",)",
+             R"("gitVersion":")", api::kKubernetesVersion,
+             R"(","gitCommit":"","gitTreeState":"clean","buildDate":"1970-01-01T00:00:00Z","goVersion":"","compiler":"clang",)",
+             R"("platform":"linux/amd64"})");
+}
 
 Response tagged(const Call& call, std::string body, std::string_view type) {
   std::string tag = cat("\"", codec::Digest::of(body).hex().substr(0, 40), "\"");
@@ -50,37 +54,61 @@ std::optional<Response> discovery(const Core& core, const Call& call, std::strin
 }
 
 // Documents are made when they are first asked for and kept: some hundred KB each.
-std::optional<Response> openapi(const Core& core, const Call& call, std::string_view path) {
+// The document kept under that name, or made now; null when there is none.
+template <class Make>
+const OpenApiDocument* document(const Core& core, std::string_view name, Make make) {
   auto& documents = core.openapi_documents;
-  auto document = [&](std::string_view of) -> const OpenApiDocument* {
-    auto found = documents.find(of);
-    if (found != documents.end()) return &found->second;
-    auto made = api::openapi_document(api::builtin_kinds(), is_served, of);
-    if (!made) return nullptr;
-    std::string hash(codec::Digest::of(*made).hex());
-    return &documents.emplace(std::string(of), OpenApiDocument{share(*std::move(made)), hash}).first->second;
+  if (auto found = documents.find(name); found != documents.end()) return &found->second;
+  std::optional<std::string> made = make();
+  if (!made) return nullptr;
+  std::string hash(codec::Digest::of(*made).hex());
+  return &documents.emplace(std::string(name), OpenApiDocument{share(*std::move(made)), hash}).first->second;
+}
+
+Response document_response(const Call& call, const OpenApiDocument& document, std::string_view type) {
+  Response out;
+  std::string tag = cat("\"", document.hash, "\"");
+  out.headers.set("Vary", "Accept");
+  out.headers.set("ETag", tag);
+  out.headers.set("Content-Type", type);
+  if (call.request.headers.get("If-None-Match") == tag) out.status = 304;
+  else out.body.add(document.bytes);
+  return out;
+}
+
+std::optional<Response> openapi_v2(const Core& core, const Call& call) {
+  auto json = document(core, "v2", [] { return std::optional(api::openapi_v2_document(api::builtin_kinds(), is_served)); });
+  bool protobuf = call.request.headers.get("Accept").find("proto-openapi.spec.v2") != std::string_view::npos;
+  if (!protobuf) return document_response(call, *json, "application/json");
+  auto bytes = document(core, "v2 protobuf", [&]() -> std::optional<std::string> {
+    auto made = api::openapi_v2_protobuf(*json->bytes);
+    return made ? std::optional(*std::move(made)) : std::nullopt;
+  });
+  if (bytes == nullptr) return std::nullopt;
+  return document_response(call, *bytes, api::kOpenApiV2Protobuf);
+}
+
+std::optional<Response> openapi_v3(const Core& core, const Call& call, std::string_view path) {
+  auto of = [&](std::string_view version) {
+    return document(core, version, [&] { return api::openapi_document(api::builtin_kinds(), is_served, version); });
   };
   if (path.empty() || path == "/") {
     std::vector<std::pair<std::string, std::string>> hashes;
-    for (const std::string& one : api::openapi_paths(api::builtin_kinds(), is_served)) hashes.emplace_back(one, document(one)->hash);
+    for (const std::string& one : api::openapi_paths(api::builtin_kinds(), is_served)) hashes.emplace_back(one, of(one)->hash);
     return tagged(call, api::openapi_index(hashes), "application/json");
   }
-  const OpenApiDocument* found = document(path.substr(1));
+  const OpenApiDocument* found = of(path.substr(1));
   if (!found) return std::nullopt;
-  Response out;
-  std::string tag = cat("\"", found->hash, "\"");
   std::string_view hash = call.option("hash");
-  out.headers.set("Vary", "Accept");
   if (!hash.empty() && hash != found->hash) {
-    out.status = 301;
-    out.headers.set("Location", cat("/openapi/v3", path, "?hash=", found->hash));
-    return out;
+    Response moved;
+    moved.status = 301;
+    moved.headers.set("Vary", "Accept");
+    moved.headers.set("Location", cat("/openapi/v3", path, "?hash=", found->hash));
+    return moved;
   }
-  out.headers.set("ETag", tag);
-  out.headers.set("Content-Type", "application/json");
+  Response out = document_response(call, *found, "application/json");
   if (!hash.empty()) out.headers.set("Cache-Control", "public, immutable");
-  if (call.request.headers.get("If-None-Match") == tag) out.status = 304;
-  else out.body.add(found->json);
   return out;
 }
 
@@ -93,11 +121,20 @@ std::string without_trailing_slash(std::string_view path) {
 
 std::optional<Response> handle_path(Core& core, Call& call) {
   std::string path = without_trailing_slash(call.info.path);
-  if (path == "/version") return io::http::json_response(200, std::string(kVersion));
+  if (path == "/version") return io::http::json_response(200, version_info());
+  if (path == "/openapi/v2") return openapi_v2(core, call);
   constexpr std::string_view kOpenApi = "/openapi/v3";
-  if (path.starts_with(kOpenApi)) return openapi(core, call, std::string_view(path).substr(kOpenApi.size()));
-  if (path == "/") return io::http::json_response(200, R"({"paths":["/api","/api/v1","/apis","/healthz","/livez","/openapi/v3","/readyz","/version"]})");
+  if (path.starts_with(kOpenApi)) return openapi_v3(core, call, std::string_view(path).substr(kOpenApi.size()));
+  if (path == "/") return io::http::json_response(200, R"({"paths":["/api","/api/v1","/apis","/healthz","/livez","/openapi/v2","/openapi/v3","/readyz","/version"]})");
   return discovery(core, call, path);
+}
+
+std::optional<Response> list_custom_kinds(const Core& core, const Call& call) {
+  const RequestInfo& info = call.info;
+  if (info.verb != "list" || info.group != "apiextensions.k8s.io" || info.version != "v1" || info.resource != "customresourcedefinitions")
+    return std::nullopt;
+  return io::http::json_response(200, cat(R"({"kind":"CustomResourceDefinitionList","apiVersion":"apiextensions.k8s.io/v1",)",
+                                          R"("metadata":{"resourceVersion":")", core.store.revision(), R"("},"items":[]})"));
 }
 
 }  // namespace kobuk::controlplane::apiserver

@@ -145,6 +145,7 @@ io::Task<Answer<Response>> ApiServer::Impl::serve(Call& call) {
     if (!response) co_return refuse(path_not_found());
     co_return *std::move(response);
   }
+  if (auto none = list_custom_kinds(core, call)) co_return *std::move(none);
   API_CO_TRY(Handle handle, route(core, call));
   bool changes = call.info.verb != "get" && call.info.verb != "list" && call.info.verb != "watch";
   auto answer = co_await handle(core, call);
