@@ -109,6 +109,7 @@ class Runtime {
     std::string cgroup_root;    // "/kobuk-default": monitors live in <root>/monitors
     std::string seccomp_cache;  // folder of compiled filters; empty: memory only
   };
+  // kFailedPrecondition: this process is in a chroot.
   static Result<std::unique_ptr<Runtime>> open(io::Loop& loop, Options options);
   ~Runtime();
 

@@ -10,6 +10,7 @@
 #include "runtime/plan.h"
 #include "runtime/seccomp_cache.h"
 #include "sys/file.h"
+#include "sys/mounts.h"
 #include "sys/process.h"
 
 namespace kobuk::runtime {
@@ -42,6 +43,10 @@ Runtime::Runtime(io::Loop& loop, Options options, sys::HostFacts facts)
 Runtime::~Runtime() = default;
 
 Result<std::unique_ptr<Runtime>> Runtime::open(io::Loop& loop, Options options) {
+  auto chroot = sys::in_chroot();
+  if (chroot && *chroot)
+    return fail(Code::kFailedPrecondition, "kobuk runs in a chroot, where what is run in a container later would see the files of the "
+                                           "host: start it outside, or with a root of its own (pivot_root, systemd-nspawn)");
   KOBUK_TRY(sys::HostFacts facts, sys::read_host_facts());
   KOBUK_CHECK(make_private_directory(options.directory));
   if (!options.seccomp_cache.empty()) KOBUK_CHECK(make_private_directory(options.seccomp_cache));

@@ -1,10 +1,14 @@
 // proc_pid_mountinfo(5): the fifth field is the mount point, with \040 for a blank, \011, \012 and \134.
 #include "sys/mounts.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "sys/file.h"
 
@@ -23,6 +27,16 @@ std::string unescape(std::string_view text) {
     i += 3;
   }
   return out;
+}
+
+struct Root {
+  uint64_t mount = 0, inode = 0;
+  bool operator==(const Root&) const = default;
+};
+Result<Root> root_here() {
+  struct statx found {};
+  if (statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, &found) != 0) return fail_errno(errno, "statx /");
+  return Root{found.stx_mnt_id, found.stx_ino};
 }
 
 }  // namespace
@@ -47,6 +61,22 @@ Result<void> unmount_below(const std::string& directory) {
     if (!gone) return fail_errno(errno, cat("unmount ", point));
   }
   return {};
+}
+
+Result<bool> in_chroot() {
+  KOBUK_TRY(Root mine, root_here());
+  KOBUK_TRY(UniqueFd space, open_file("/proc/self/ns/mnt", O_RDONLY));
+  // Joining a mount namespace, and be it one's own, leads to its root. A thread can do that alone once it shares no root.
+  auto join = [&]() -> Result<Root> {
+    if (unshare(CLONE_FS) != 0) return fail_errno(errno, "unshare the root directory");
+    if (setns(space.get(), CLONE_NEWNS) != 0) return fail_errno(errno, "join the own mount namespace");
+    return root_here();
+  };
+  Result<Root> theirs = fail(Code::kInternal, "no thread ran");
+  std::thread visitor([&] { theirs = join(); });
+  visitor.join();
+  if (!theirs) return fail(std::move(theirs).error());
+  return !(mine == *theirs);
 }
 
 }  // namespace kobuk::sys

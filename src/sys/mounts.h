@@ -14,4 +14,8 @@ std::vector<std::string> mounts_below(std::string_view mountinfo, std::string_vi
 // Detaches all of them. None is fine.
 Result<void> unmount_below(const std::string& directory);
 
+// Whether the root of this process is not the root of its mount namespace: a process that joins the namespace of a
+// container made here would find itself outside of it. kPermissionDenied: not root, who can not tell.
+Result<bool> in_chroot();
+
 }  // namespace kobuk::sys
