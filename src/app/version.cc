@@ -3,7 +3,9 @@
 #include <cstdio>
 
 #include "api/version.h"
+#include "app/command_end.h"
 #include "app/options.h"
+#include "base/strings.h"
 
 namespace kobuk::app {
 
@@ -20,11 +22,11 @@ int run_version(const std::vector<std::string>& arguments) {
     return 2;
   }
   if (options.help_wanted()) {
-    std::fputs(options.help().c_str(), stdout);
+    print(options.help());
   } else if (output == "json") {
-    std::printf("{\"version\":\"%s\",\"kubernetes\":\"%s\"}\n", kVersion, api::kKubernetesVersion.data());
+    print(cat("{\"version\":\"", kVersion, "\",\"kubernetes\":\"", api::kKubernetesVersion, "\"}\n"));
   } else {
-    std::printf("kobuk %s (Kubernetes API %s)\n", kVersion, api::kKubernetesVersion.data());
+    print(cat("kobuk ", kVersion, " (Kubernetes API ", api::kKubernetesVersion, ")\n"));
   }
   return 0;
 }

@@ -32,7 +32,7 @@ runtime::Device node(const struct stat& found, std::string path) {
   return out;
 }
 
-// Nodes below `folder`, with their paths below `inside`. What goes away meanwhile is left out.
+// Nodes below `folder`, with their paths below `inside`. A node that goes away meanwhile is left out.
 Result<std::vector<runtime::Device>> nodes_below(const std::string& folder, const std::string& inside) {
   std::vector<runtime::Device> out;
   std::error_code error;

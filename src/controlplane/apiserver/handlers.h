@@ -27,8 +27,8 @@ io::Task<std::optional<io::http::Response>> handle_health(Core& core, Call& call
 std::optional<io::http::Response> handle_path(Core& core, Call& call);
 
 // kubectl looks a kind that it does not know up among the CustomResourceDefinitions before it says so. None can be made
-// yet, and so there are none: an empty list for that request, nothing for others.
-std::optional<io::http::Response> list_custom_kinds(const Core& core, const Call& call);
+// yet, and so there are none.
+io::Task<Answer<io::http::Response>> list_custom_kinds(Core& core, Call& call);
 
 // An object as the client accepts it: JSON, YAML, a Table or its metadata.
 io::http::Response object_response(const Call& call, int status, std::string json, WallTime now);

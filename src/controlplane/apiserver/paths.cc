@@ -53,8 +53,7 @@ std::optional<Response> discovery(const Core& core, const Call& call, std::strin
   return std::nullopt;
 }
 
-// Documents are made when they are first asked for and kept: some hundred KB each.
-// The document kept under that name, or made now; null when there is none.
+// The document of that name, made when it is first asked for and kept: some hundred KB each. Null when there is none.
 template <class Make>
 const OpenApiDocument* document(const Core& core, std::string_view name, Make make) {
   auto& documents = core.openapi_documents;
@@ -129,12 +128,9 @@ std::optional<Response> handle_path(Core& core, Call& call) {
   return discovery(core, call, path);
 }
 
-std::optional<Response> list_custom_kinds(const Core& core, const Call& call) {
-  const RequestInfo& info = call.info;
-  if (info.verb != "list" || info.group != "apiextensions.k8s.io" || info.version != "v1" || info.resource != "customresourcedefinitions")
-    return std::nullopt;
-  return io::http::json_response(200, cat(R"({"kind":"CustomResourceDefinitionList","apiVersion":"apiextensions.k8s.io/v1",)",
-                                          R"("metadata":{"resourceVersion":")", core.store.revision(), R"("},"items":[]})"));
+io::Task<Answer<Response>> list_custom_kinds(Core& core, Call&) {
+  co_return io::http::json_response(200, cat(R"({"kind":"CustomResourceDefinitionList","apiVersion":"apiextensions.k8s.io/v1",)",
+                                             R"("metadata":{"resourceVersion":")", core.store.revision(), R"("},"items":[]})"));
 }
 
 }  // namespace kobuk::controlplane::apiserver

@@ -85,6 +85,9 @@ Status not_allowed(const Call& call) {
 Answer<Handle> route(Core& core, Call& call) {
   const RequestInfo& info = call.info;
   call.resource = core.find(info.group, info.version, info.resource);
+  if (call.resource == nullptr && info.group == "apiextensions.k8s.io" && info.version == "v1" && info.resource == "customresourcedefinitions" &&
+      info.verb == "list")
+    return Handle{list_custom_kinds};
   if (call.resource == nullptr) return refuse(path_not_found());
   const api::KindInfo& kind = call.kind();
   if (!kind.namespaced && !info.space.empty() && info.resource != "namespaces") return refuse(path_not_found());
@@ -145,7 +148,6 @@ io::Task<Answer<Response>> ApiServer::Impl::serve(Call& call) {
     if (!response) co_return refuse(path_not_found());
     co_return *std::move(response);
   }
-  if (auto none = list_custom_kinds(core, call)) co_return *std::move(none);
   API_CO_TRY(Handle handle, route(core, call));
   bool changes = call.info.verb != "get" && call.info.verb != "list" && call.info.verb != "watch";
   auto answer = co_await handle(core, call);
